@@ -1,0 +1,62 @@
+"""Recurrent vision models held against primate visual cortex.
+
+The names here are a script's table of contents; each is imported when first used, so that
+``import neurorec`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "assemblies",
+    "datasets",
+    "dimensionality",
+    "dynamics",
+    "encoding",
+    "figures",
+    "geometry",
+    "models",
+    "stats",
+    "tasks",
+    "variability",
+)
+_FUNCTIONS = {
+    "StimulusSet": "neurorec.stimuli",
+    "open_recording": "neurorec.recording",
+    "record": "neurorec.recording",
+    "train": "neurorec.training",
+}
+
+__all__ = [*_MODULES, *_FUNCTIONS, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from neurorec import (
+        assemblies,
+        datasets,
+        dimensionality,
+        dynamics,
+        encoding,
+        figures,
+        geometry,
+        models,
+        stats,
+        tasks,
+        variability,
+    )
+    from neurorec.recording import open_recording, record
+    from neurorec.stimuli import StimulusSet
+    from neurorec.training import train
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"neurorec.{name}")
+    if name in _FUNCTIONS:
+        return getattr(import_module(_FUNCTIONS[name]), name)
+    raise AttributeError(f"module 'neurorec' has no attribute {name!r}; it has {sorted(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

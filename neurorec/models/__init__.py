@@ -1,0 +1,19 @@
+"""Recurrent vision models: wirings as data and the engine that runs them."""
+
+from neurorec.models.build import build as build
+from neurorec.models.build import wiring as wiring
+from neurorec.models.cells import CELLS as CELLS
+from neurorec.models.checkpoints import load as load
+from neurorec.models.checkpoints import metadata as metadata
+from neurorec.models.checkpoints import save as save
+from neurorec.models.images import to_images as to_images
+from neurorec.models.network import RecurrentNetwork as RecurrentNetwork
+from neurorec.models.presets import PRESETS as PRESETS
+from neurorec.models.presets import preset as preset
+from neurorec.models.protocol import RecurrentModel as RecurrentModel
+from neurorec.models.protocol import State as State
+from neurorec.models.wiring import IMAGE as IMAGE
+from neurorec.models.wiring import Area as Area
+from neurorec.models.wiring import Connection as Connection
+from neurorec.models.wiring import Noise as Noise
+from neurorec.models.wiring import Wiring as Wiring

@@ -1,0 +1,59 @@
+"""Models on disk: safetensors files that carry their wiring."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from neurorec._checks import atomic_path
+from neurorec.models.network import RecurrentNetwork
+from neurorec.models.wiring import Wiring
+
+
+def save(
+    model: RecurrentNetwork, path: str | Path, *, metadata: Mapping[str, str] | None = None
+) -> Path:
+    """Write weights, wiring and ``metadata`` to ``path``, whole or not at all."""
+    path = Path(path)
+    tensors = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
+    header = {**(metadata or {}), "wiring": model.wiring.model_dump_json()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, header)
+    return path
+
+
+def load(path: str | Path) -> RecurrentNetwork:
+    """Read a model that :func:`save` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is no safetensors file, is truncated, or carries no wiring.
+    """
+    path = Path(path)
+    tensors, header = _read(path)
+    if "wiring" not in header:
+        raise ValueError(f"{path} carries no wiring; it was not written by neurorec.models.save")
+    model = RecurrentNetwork(Wiring.model_validate_json(header["wiring"]))
+    model.load_state_dict(tensors)
+    return model
+
+
+def metadata(path: str | Path) -> dict[str, str]:
+    """Everything a checkpoint says about itself except its wiring."""
+    header = _read(Path(path))[1]
+    return {name: value for name, value in header.items() if name != "wiring"}
+
+
+def _read(path: Path) -> tuple[dict, dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = dict(file.metadata() or {})
+    except FileNotFoundError:
+        raise ValueError(f"there is no checkpoint {path}; train one with 'neurorec train'") from None
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from None
+    return tensors, header

@@ -1,0 +1,177 @@
+"""The pass: a model over stimuli, batch by batch, into the file."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorec import __version__
+from neurorec.gram import resolve_device
+from neurorec.models import RecurrentNetwork, to_images
+from neurorec.recording.plan import Plan, check_space, plan, trial_seed
+from neurorec.recording.store import Recording, create, open_recording
+from neurorec.stimuli import StimulusSet
+
+
+def record(
+    model: RecurrentNetwork,
+    stimuli: StimulusSet,
+    *,
+    out: str | Path,
+    areas: Sequence[str] | None = None,
+    timesteps: int | None = None,
+    repetitions: int = 1,
+    noise: bool = False,
+    seed: int = 0,
+    dtype: str = "float32",
+    batch_size: int = 64,
+    device: str = "auto",
+    progress: Callable[[int], Any] = lambda n_presentations: None,
+) -> Recording:
+    """Record every unit of ``areas`` at every timestep, for every stimulus and repetition.
+
+    The same call after an interruption finishes what is missing; the file is then the same, byte
+    for byte, as that of an uninterrupted run. A finished recording is opened, not made again.
+
+    Parameters
+    ----------
+    out
+        Path of the HDF5 file.
+    areas
+        Names; all areas if left out.
+    timesteps
+        As many as in training if left out.
+    repetitions
+        Stochastic passes over every stimulus.
+    noise
+        Whether noise acts. The noise of repetition ``k`` of a stimulus follows from ``seed``, the
+        stimulus and ``k`` alone: batches, order and interruptions do not change it.
+    dtype
+        Of the file; computation is in float32.
+    progress
+        Called with the number of presentations after each batch.
+
+    Raises
+    ------
+    ValueError
+        If ``out`` holds another recording, or the arguments do not fit the model.
+    OSError
+        If the disk has no space for it.
+    """
+    out = Path(out)
+    chosen = plan(
+        model,
+        stimuli,
+        areas=areas,
+        timesteps=timesteps,
+        repetitions=repetitions,
+        noise=noise,
+        seed=seed,
+        dtype=dtype,
+        batch_size=batch_size,
+    )
+    provenance = _provenance(model, stimuli, chosen)
+    if not out.exists():
+        check_space(chosen, out)
+        partial = out.with_name(f".{out.name}.tmp")
+        create(partial, chosen, stimuli, dt_ms=model.wiring.dt_ms, provenance=provenance)
+        partial.replace(out)
+    recording = open_recording(out)
+    if recording.provenance != json.loads(json.dumps(provenance)):
+        raise ValueError(
+            f"{out} holds a recording of another model, stimulus set or setting; "
+            "give another name or delete it"
+        )
+    _write_missing(model, stimuli, chosen, out, resolve_device(device), progress)
+    return recording
+
+
+def _provenance(model: RecurrentNetwork, stimuli: StimulusSet, plan: Plan) -> dict[str, Any]:
+    weights = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        weights.update(name.encode())
+        weights.update(tensor.detach().cpu().contiguous().numpy())
+    return {
+        "wiring": json.loads(model.wiring.model_dump_json()),
+        "weights_sha256": weights.hexdigest(),
+        "stimulus_set": stimuli.identifier,
+        "stimuli_sha256": stimuli.sha256(),
+        "areas": list(plan.areas),
+        "repetitions": plan.n_repetitions,
+        "timesteps": plan.n_timesteps,
+        "noise": plan.noise,
+        "seed": plan.seed,
+        "dtype": plan.dtype,
+        "batch_size": plan.batch_size,
+        "neurorec": __version__,
+    }
+
+
+@torch.inference_mode()
+def _write_missing(
+    model: RecurrentNetwork,
+    stimuli: StimulusSet,
+    plan: Plan,
+    out: Path,
+    device: torch.device,
+    progress: Callable[[int], Any],
+) -> None:
+    """Fill the batches that the journal does not list, each marked only when it is on disk."""
+    with h5py.File(out, "r") as file:
+        done = file["journal"][()]  # type: ignore[index]
+        if file.attrs["complete"]:
+            progress(plan.n_stimuli * plan.n_repetitions)
+            return
+    home = model.device
+    model.to(device)
+    try:
+        with h5py.File(out, "r+") as file:
+            for number, (repetition, chosen) in enumerate(plan.batches()):
+                if not done[number]:
+                    for place, slab in _batch(model, stimuli, plan, repetition, chosen).items():
+                        file[place][_rows(plan, repetition, chosen)] = slab  # type: ignore[index]
+                    file.flush()
+                    file["journal"][number] = 1  # type: ignore[index]
+                    file.flush()
+                progress(chosen.stop - chosen.start)
+            file.attrs["complete"] = 1
+    finally:
+        model.to(home)
+
+
+def _rows(plan: Plan, repetition: int, chosen: slice) -> slice:
+    offset = repetition * plan.n_stimuli
+    return slice(offset + chosen.start, offset + chosen.stop)
+
+
+def _batch(
+    model: RecurrentNetwork, stimuli: StimulusSet, plan: Plan, repetition: int, chosen: slice
+) -> Mapping[str, np.ndarray]:
+    """Activity (presentation, unit, timestep) of one batch, by its place in the file."""
+    images = to_images(stimuli.pixels[chosen], model.wiring.input_size, model.device)
+    seeds = None
+    if plan.noise:
+        names = stimuli.stimulus_ids[chosen]
+        seeds = torch.tensor([trial_seed(plan.seed, name, repetition) for name in names])
+    areas = [a for a in plan.areas if repetition < plan.repetitions_of(a)]
+    dtype = getattr(torch, plan.dtype)
+    n = len(images)
+    slabs = {
+        a: torch.empty((n, plan.n_units(a), plan.n_timesteps), dtype=dtype, device=model.device)
+        for a in areas
+    }
+    logits = torch.empty((n, plan.n_classes, plan.n_timesteps), device=model.device)
+    start = model.init_state(n, trial_seeds=seeds)
+    for timestep, state in model.unroll(images, plan.n_timesteps, start):
+        for area in areas:
+            slabs[area][:, :, timestep] = state[area]["h"].flatten(1)
+        logits[:, :, timestep] = model.readout(state)
+    places: dict[str, Tensor] = {f"areas/{a}/activity": slab for a, slab in slabs.items()}
+    places["logits/logits"] = logits
+    return {place: slab.cpu().numpy() for place, slab in places.items()}

@@ -1,0 +1,84 @@
+"""The Lightning module: cross-entropy at every timestep."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from neurorec._torchvision import make_torchvision_importable
+from neurorec.models import RecurrentNetwork
+
+make_torchvision_importable()  # lightning imports torchvision wherever it is installed
+import lightning.pytorch as pl  # noqa: E402
+
+
+def loss_over_time(
+    logits: Float[Tensor, "timestep trial class"], labels: Int64[Tensor, " trial"]
+) -> Float[Tensor, ""]:
+    r"""Mean cross-entropy over timesteps, :math:`\frac1T\sum_t \mathrm{CE}(\ell_t, y)`."""
+    n_timesteps = len(logits)
+    return F.cross_entropy(logits.flatten(0, 1), labels.repeat(n_timesteps))
+
+
+@final
+class TemporalClassifier(pl.LightningModule):
+    """Trains a network to classify at every timestep.
+
+    Noise is drawn from a generator seeded with ``seed`` and the number of the optimiser's step.
+    """
+
+    def __init__(
+        self,
+        network: RecurrentNetwork,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        seed: int,
+        on_epoch: Callable[[int, float], None],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.seed = seed
+        self.on_epoch = on_epoch
+        self.losses: list[float] = []
+        self.history: list[float] = []
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        """Loss of one batch."""
+        images, labels = batch
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
+        state = self.network.init_state(len(images), generator)
+        loss = loss_over_time(self.network(images, state=state), labels)
+        self.losses.append(loss.item())
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Keep the epoch's mean loss and report it."""
+        self.history.append(sum(self.losses) / len(self.losses))
+        self.losses = []
+        self.on_epoch(self.current_epoch, self.history[-1])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Carry the history along, so that a resumed run reports all of it."""
+        checkpoint["history"] = list(self.history)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the history."""
+        self.history = list(checkpoint["history"])
+
+    def configure_optimizers(self) -> Any:
+        """AdamW under one cycle of the learning rate."""
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=self.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+        )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
