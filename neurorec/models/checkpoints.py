@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -11,6 +12,9 @@ from neurorec._checks import atomic_path
 from neurorec.models.network import RecurrentNetwork
 from neurorec.models.wiring import Wiring
 
+#: Entry of the file's metadata that holds, as JSON, the wiring and what else is known.
+HEADER: Final = "neurorec"
+
 
 def save(
     model: RecurrentNetwork, path: str | Path, *, metadata: Mapping[str, str] | None = None
@@ -18,9 +22,11 @@ def save(
     """Write weights, wiring and ``metadata`` to ``path``, whole or not at all."""
     path = Path(path)
     tensors = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
-    header = {**(metadata or {}), "wiring": model.wiring.model_dump_json()}
+    content = {**(metadata or {}), "wiring": model.wiring.model_dump_json()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, header)
+        # One entry: safetensors writes several in no fixed order, and the same model would not be
+        # the same bytes.
+        save_file(tensors, temporary, {HEADER: json.dumps(content, sort_keys=True)})
     return path
 
 
@@ -51,9 +57,9 @@ def _read(path: Path) -> tuple[dict, dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            header = dict(file.metadata() or {})
+            header = (file.metadata() or {}).get(HEADER, "{}")
     except FileNotFoundError:
         raise ValueError(f"there is no checkpoint {path}; train one with 'neurorec train'") from None
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from None
-    return tensors, header
+    return tensors, json.loads(header)

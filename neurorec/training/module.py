@@ -1,6 +1,7 @@
 """The Lightning module: cross-entropy at every timestep."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -8,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from neurorec._checks import atomic_path
 from neurorec._torchvision import make_torchvision_importable
 from neurorec.models import RecurrentNetwork
 
@@ -82,3 +84,19 @@ class TemporalClassifier(pl.LightningModule):
             total_steps=int(self.trainer.estimated_stepping_batches),
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+@final
+class KeepLastEpoch(pl.callbacks.Checkpoint):
+    """Writes the trainer's state after every epoch, whole or not at all.
+
+    Lightning's own callback writes in place, and a process killed meanwhile leaves half a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Replace the state of the epoch before."""
+        with atomic_path(self.path) as temporary:
+            trainer.save_checkpoint(temporary)

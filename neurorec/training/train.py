@@ -144,7 +144,7 @@ def _fit(
     progress: Callable[[int, float], Any],
 ) -> list[float]:
     """Mean loss of each epoch; ``model`` ends on the CPU with the trained weights."""
-    from neurorec.training.module import TemporalClassifier, pl
+    from neurorec.training.module import KeepLastEpoch, TemporalClassifier, pl
 
     images = to_images(task.train.pixels, model.wiring.input_size)
     labels = torch.from_numpy(labels_of(task.train).copy())
@@ -166,7 +166,7 @@ def _fit(
             gradient_clip_val=settings.gradient_clip,
             # Some GPU kernels (bilinear resizing) have no deterministic gradient.
             deterministic=not on_gpu,
-            callbacks=[pl.callbacks.ModelCheckpoint(dirpath=partial, save_last=True, save_top_k=0)],
+            callbacks=[KeepLastEpoch(last)],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
