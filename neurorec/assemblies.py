@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
+from scipy.sparse import csr_array
 
 from neurorec._checks import atomic_path, check_option
 
@@ -127,9 +128,13 @@ def average_repetitions(assembly: xr.DataArray) -> xr.DataArray:
     groups = np.argsort(order)[inverse.ravel()]  # number of each presentation's stimulus
     n_stimuli = len(first)
     counts = np.bincount(groups, minlength=n_stimuli)
-    sums = np.zeros((n_stimuli, *assembly.shape[1:]))
-    np.add.at(sums, groups, assembly.values.astype(float))
-    means = sums / counts[:, None, None]
+    values = assembly.values
+    if values.dtype != np.float32:
+        values = values.astype(float)  # sums of small integers must not wrap around
+    members = np.ones(len(groups), dtype=values.dtype)
+    summing = csr_array((members, (groups, np.arange(len(groups)))), (n_stimuli, len(groups)))
+    sums = (summing @ values.reshape(len(groups), -1)).reshape(n_stimuli, *values.shape[1:])
+    means = sums / counts[:, None, None].astype(values.dtype)
     first = first[order]
     columns: dict[str, Any] = {}
     for name, coordinate in assembly.coords.items():
@@ -156,10 +161,10 @@ def columns_of(assembly: xr.DataArray, dim: str) -> dict[str, np.ndarray]:
 def window(
     assembly: xr.DataArray,
     *,
-    start_ms: float,
-    stop_ms: float,
-    width_ms: float | None = None,
-    step_ms: float | None = None,
+    start_ms: float | int,
+    stop_ms: float | int,
+    width_ms: float | int | None = None,
+    step_ms: float | int | None = None,
     statistic: str = "mean",
 ) -> xr.DataArray:
     """Bins of ``width_ms`` every ``step_ms`` from ``start_ms`` on, none ending after ``stop_ms``.

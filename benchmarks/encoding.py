@@ -1,0 +1,254 @@
+"""Ridge encoding fits: scikit-learn and neurorec in turn, on the same inputs.
+
+    python benchmarks/encoding.py [--quick] [--repeats N] [--out PATH]
+
+Results are compared before anything is timed; then peer and neurorec take turns, and the shortest
+time of each counts. Features have the decaying spectrum that features of images have (eigenvalues
+as 1/k). Prints a table and writes it as JSON with a description of the machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+import torch
+import xarray as xr
+from sklearn.linear_model import RidgeCV
+
+import neurorec
+from neurorec._checks import atomic_path
+from neurorec.assemblies import build
+from neurorec.encoding import KFold, Ridge, fit
+from neurorec.stats import pearson
+
+RESULTS = Path(__file__).parent / "results" / "encoding.json"
+PENALTIES = np.logspace(-1, 5, 13)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Sizes of one problem."""
+
+    n_stimuli: int
+    n_features: int
+    n_neuroids: int
+    n_time_bins: int
+    n_timesteps: int = 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_stimuli} x {self.n_features} -> {self.n_neuroids} neuroids x "
+            f"{self.n_time_bins} bins, {self.n_timesteps} timesteps"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One comparison."""
+
+    job: str
+    sizes: Sizes
+    peer: str
+    difference: float
+    peer_seconds: float
+    our_seconds: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster we are."""
+        return self.peer_seconds / self.our_seconds
+
+
+def problem(sizes: Sizes, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Features (stimulus, feature, timestep) and responses (stimulus, neuroid, bin)."""
+    rng = np.random.default_rng(seed)
+    shape = (sizes.n_stimuli, sizes.n_features, sizes.n_timesteps)
+    decay = np.arange(1, sizes.n_features + 1)[:, None] ** -0.5
+    features = (rng.normal(size=shape) * decay).astype(np.float32)
+    n_targets = sizes.n_neuroids * sizes.n_time_bins
+    signal = features[:, :, 0] @ rng.normal(size=(sizes.n_features, n_targets))
+    responses = signal / signal.std(axis=0) + rng.normal(size=signal.shape)
+    return features, responses.reshape(sizes.n_stimuli, sizes.n_neuroids, sizes.n_time_bins)
+
+
+def labelled(values: np.ndarray, name: str) -> xr.DataArray:
+    """Assembly of (stimulus, neuroid, time_bin)."""
+    n_stimuli, n_neuroids, n_time_bins = values.shape
+    presentation: dict[str, Any] = {
+        "stimulus_id": [f"s{i:05d}" for i in range(n_stimuli)],
+        "repetition": np.zeros(n_stimuli, dtype=int),
+    }
+    neuroid: dict[str, Any] = {
+        "neuroid_id": [f"{name}{i}" for i in range(n_neuroids)],
+        "region": [name] * n_neuroids,
+    }
+    return build(
+        values,
+        presentation=presentation,
+        neuroid=neuroid,
+        time_bin_start=10.0 * np.arange(n_time_bins),
+        time_bin_end=10.0 * np.arange(1, n_time_bins + 1),
+    )
+
+
+def one_fit(sizes: Sizes, repeats: int) -> list[Row]:
+    """Penalties and weights of every neuroid in every bin, without outer folds."""
+    features, responses = problem(sizes)
+    x = features[:, :, 0].astype(np.float64)
+    y = responses.reshape(len(x), -1)
+
+    def together() -> np.ndarray:
+        return RidgeCV(PENALTIES, alpha_per_target=True).fit(x, y).coef_
+
+    def bin_by_bin() -> np.ndarray:
+        weights = np.empty((sizes.n_neuroids, sizes.n_time_bins, sizes.n_features))
+        for b in range(sizes.n_time_bins):
+            model = RidgeCV(PENALTIES, alpha_per_target=True).fit(x, responses[:, :, b])
+            weights[:, b] = model.coef_
+        return weights.reshape(-1, sizes.n_features)
+
+    def ours() -> np.ndarray:
+        return Ridge(penalties=PENALTIES).fit(x, y).coef_
+
+    peers = {
+        "RidgeCV, all bins as targets of one fit": together,
+        "RidgeCV, bin by bin": bin_by_bin,
+    }
+    return [
+        compared("one fit, 13 penalties", sizes, name, peer, ours, repeats)
+        for name, peer in peers.items()
+    ]
+
+
+def cross_validated(sizes: Sizes, repeats: int) -> list[Row]:
+    """Scores of every model timestep in 5 folds, as in the comparison of a model with V4."""
+    features, responses = problem(sizes)
+    area, neurons = labelled(features, "area"), labelled(responses, "neuron")
+    y = responses.reshape(len(responses), -1)
+    folds = list(KFold(5).split(neurons))
+
+    def peer() -> np.ndarray:
+        scores = np.empty((len(folds), sizes.n_timesteps, y.shape[1]))
+        for t in range(sizes.n_timesteps):
+            x = features[:, :, t].astype(np.float64)
+            for k, (train, test) in enumerate(folds):
+                model = RidgeCV(PENALTIES, alpha_per_target=True).fit(x[train], y[train])
+                scores[k, t] = pearson(model.predict(x[test]), y[test])
+        return scores
+
+    def ours() -> np.ndarray:
+        scores = fit(area, neurons, readout=Ridge(penalties=PENALTIES), device="cpu")["score"]
+        return scores.values.swapaxes(1, 2).reshape(len(folds), sizes.n_timesteps, -1)
+
+    return [compared("5 folds, 13 penalties", sizes, "RidgeCV in a loop", peer, ours, repeats)]
+
+
+def compared(
+    job: str,
+    sizes: Sizes,
+    name: str,
+    peer: Callable[[], np.ndarray],
+    ours: Callable[[], np.ndarray],
+    repeats: int,
+) -> Row:
+    """Check that both agree, then time them in turn.
+
+    Raises
+    ------
+    ValueError
+        If results differ by more than 1e-6 of the largest.
+    """
+    expected, got = peer(), ours()
+    difference = float(np.abs(got - expected).max() / np.abs(expected).max())
+    if not difference < 1e-6:
+        raise ValueError(f"{job}, {name}: results differ by {difference:.2g} of the largest")
+    peer_times, our_times = [], []
+    for _ in range(repeats):
+        peer_times.append(seconds(peer))
+        our_times.append(seconds(ours))
+    row = Row(
+        job=job,
+        sizes=sizes,
+        peer=f"scikit-learn {name}",
+        difference=difference,
+        peer_seconds=min(peer_times),
+        our_seconds=min(our_times),
+    )
+    print(
+        f"{job}: {sizes}\n    {row.peer}: {row.peer_seconds:.3f} s, neurorec: "
+        f"{row.our_seconds:.3f} s, ratio {row.ratio:.1f}, largest difference {difference:.1e}"
+    )
+    return row
+
+
+def seconds(job: Callable[[], Any]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def machine() -> dict[str, Any]:
+    """What the times were measured on."""
+    names = (
+        [
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if Path("/proc/cpuinfo").exists()
+        else []
+    )
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "n_cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "scikit-learn": sklearn.__version__,
+        "neurorec": neurorec.__version__,
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def main() -> None:
+    """Run every comparison."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small problems, seconds in all")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file to write")
+    options = parser.parse_args()
+    if options.quick:
+        wide = Sizes(n_stimuli=200, n_features=500, n_neuroids=20, n_time_bins=3)
+        tall = Sizes(n_stimuli=500, n_features=100, n_neuroids=20, n_time_bins=3)
+        demo = Sizes(n_stimuli=200, n_features=500, n_neuroids=20, n_time_bins=1, n_timesteps=2)
+    else:
+        wide = Sizes(n_stimuli=1000, n_features=4000, n_neuroids=168, n_time_bins=13)
+        tall = Sizes(n_stimuli=2000, n_features=500, n_neuroids=168, n_time_bins=13)
+        demo = Sizes(n_stimuli=640, n_features=4096, n_neuroids=50, n_time_bins=1, n_timesteps=8)
+    description = machine()
+    rows = [
+        *one_fit(wide, options.repeats),
+        *one_fit(tall, options.repeats),
+        *cross_validated(demo, options.repeats),
+    ]
+    table = [asdict(row) | {"ratio": row.ratio} for row in rows]
+    with atomic_path(options.out) as temporary:
+        temporary.write_text(json.dumps({"machine": description, "rows": table}, indent=2) + "\n")
+    print(f"written to {options.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""The border with Brain-Score: the only place that imports ``brainscore_vision``.
+
+Importing it needs the Brain-Score stack (``pip install 'neurorec[brainscore]'``) and says so where
+that is absent.
+"""
+
+from neurorec.brainscore.assemblies import from_brainio as from_brainio
+from neurorec.brainscore.assemblies import to_brainio as to_brainio
+from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
+from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio

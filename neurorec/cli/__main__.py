@@ -1,0 +1,5 @@
+"""``python -m neurorec.cli``."""
+
+from neurorec.cli import main
+
+main()

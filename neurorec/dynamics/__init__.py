@@ -1,0 +1,8 @@
+"""Dynamics: decoding over time and across times, latencies, speed and accuracy."""
+
+from neurorec.dynamics.decoding import CLASSIFIERS as CLASSIFIERS
+from neurorec.dynamics.generalization import decoding_over_time as decoding_over_time
+from neurorec.dynamics.generalization import temporal_generalization as temporal_generalization
+from neurorec.dynamics.latency import half_height_latency as half_height_latency
+from neurorec.dynamics.latency import onset_latency as onset_latency
+from neurorec.dynamics.speed_accuracy import speed_accuracy as speed_accuracy

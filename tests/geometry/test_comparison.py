@@ -1,0 +1,199 @@
+"""Comparing RDMs: scipy and rsatoolbox, matching, labels, real data, bad input."""
+
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import pearsonr, spearmanr
+
+from neurorec.geometry import COMPARISONS, compare
+
+UPPER = np.triu_indices(12, 1)
+
+# "kendall" of rsatoolbox is tau-b; ours is tau-a.
+RSATOOLBOX = {"pearson": "corr", "spearman": "spearman", "kendall": "tau-a", "cosine": "cosine"}
+
+
+def vectors(rdms):
+    return rdms.values[..., UPPER[0], UPPER[1]]
+
+
+def test_equals_scipy(rng, rdms_of, random_rdms_of):
+    a, b = (rdms_of(random_rdms_of(rng, k, 12, rounding=1)) for k in (2, 3))
+    for method, function in (("pearson", pearsonr), ("spearman", spearmanr)):
+        expected = [[function(x, y)[0] for y in vectors(b)] for x in vectors(a)]
+        np.testing.assert_allclose(compare(a, b, method=method).values, expected, atol=1e-13)
+
+
+def test_cosine_by_hand(rdms_of):
+    """Dissimilarities (1, 0, 0) and (1, 1, 0): cosine 1 / sqrt(2)."""
+    a = rdms_of([[0, 1, 0], [1, 0, 0], [0, 0, 0]])
+    b = rdms_of([[0, 1, 1], [1, 0, 0], [1, 0, 0]])
+    assert compare(a, b, method="cosine").item() == pytest.approx(1 / np.sqrt(2), abs=1e-15)
+
+
+@pytest.mark.parametrize("method", COMPARISONS)
+@pytest.mark.parametrize("rounding", [None, 1])
+def test_equals_rsatoolbox(rng, rdms_of, random_rdms_of, method, rounding):
+    pytest.importorskip("rsatoolbox")
+    a, b = (random_rdms_of(rng, k, 12, rounding=rounding) for k in (2, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from rsatoolbox import rdm
+
+        expected = rdm.compare(rdm.RDMs(a), rdm.RDMs(b), method=RSATOOLBOX[method])
+    ours = compare(rdms_of(a), rdms_of(b, dim="model"), method=method)
+    np.testing.assert_allclose(ours.values, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", COMPARISONS)
+def test_conditions_are_matched_by_stimulus_id(rng, rdms_of, random_rdms_of, method):
+    values = random_rdms_of(rng, 2, 12)
+    order = rng.permutation(12)
+    ids = np.array([f"s{i:03d}" for i in range(12)])
+    shuffled = rdms_of(values[:, order][:, :, order], stimulus_ids=ids[order])
+    score = compare(rdms_of(values), shuffled, method=method)
+    np.testing.assert_allclose(np.diagonal(score.values), 1, atol=1e-14)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 100), shift=st.floats(0, 10))
+def test_invariances(rdms_of, random_rdms_of, seed, scale, shift):
+    """All: positive scale. Pearson: shift. Ranks: any increasing function. Symmetric in a, b."""
+    rng = np.random.default_rng(seed)
+    a, b = (rdms_of(m) for m in random_rdms_of(rng, 2, 8))
+    off = 1 - np.eye(8)
+    for method in COMPARISONS:
+        score = compare(a, b, method=method).item()
+        assert compare(b, a, method=method).item() == pytest.approx(score, abs=1e-12)
+        assert compare(scale * a, b, method=method).item() == pytest.approx(score, abs=1e-12)
+        assert -1 - 1e-12 <= score <= 1 + 1e-12
+    moved = compare(a + shift * off, b, method="pearson").item()
+    assert moved == pytest.approx(compare(a, b, method="pearson").item(), abs=1e-10)
+    for method in ("spearman", "kendall"):
+        score = compare(a**3, b, method=method).item()
+        assert score == pytest.approx(compare(a, b, method=method).item(), abs=1e-12)
+
+
+def test_leading_dimensions_and_labels(rng, rdms_of, random_rdms_of):
+    ends = ("time_bin", [10.0, 20.0])
+    a = rdms_of(random_rdms_of(rng, 2, 12), dim="time_bin", coords={"time_bin_end": ends})
+    b = rdms_of(random_rdms_of(rng, 3, 12), coords={"rdm_name": ("rdm", ["V1", "V4", "IT"])})
+    score = compare(a, b)
+    assert score.dims == ("time_bin", "rdm")
+    assert score["rdm_name"].values.tolist() == ["V1", "V4", "IT"]
+    assert score["time_bin_end"].values.tolist() == [10, 20]
+    assert score.attrs["n_conditions"] == 12
+    assert score.attrs["n_pairs"] == 66
+    np.testing.assert_array_equal(compare(a, b.isel(rdm=1)).values, score.values[:, 1])
+    assert compare(a.isel(time_bin=0), b.isel(rdm=0)).shape == ()
+
+
+def test_cross_temporal(rng, rdms_of, random_rdms_of):
+    ends = ("time_bin", [10.0, 20.0])
+    a = rdms_of(random_rdms_of(rng, 2, 12), dim="time_bin", coords={"time_bin_end": ends})
+    score = compare(a, a)
+    assert score.dims == ("time_bin", "time_bin_b")
+    assert score["time_bin_end_b"].dims == ("time_bin_b",)
+    np.testing.assert_allclose(np.diagonal(score.values), 1, atol=1e-14)
+
+
+def test_two_leading_dimensions(rng, rdms_of, random_rdms_of):
+    values = random_rdms_of(rng, 6, 12).reshape(3, 2, 12, 12)
+    ids = {"stimulus_id": ("condition", [f"s{i:03d}" for i in range(12)])}
+    a = xr.DataArray(values, dims=("area", "time_bin", "condition", "condition_b"), coords=ids)
+    score = compare(a, rdms_of(values[1, 0]))
+    assert score.dims == ("area", "time_bin")
+    assert score.values[1, 0] == pytest.approx(1, abs=1e-14)
+
+
+def test_written_and_read(rng, rdms_of, random_rdms_of, tmp_path):
+    a = rdms_of(random_rdms_of(rng, 2, 12), coords={"rdm_name": ("rdm", ["V4", "IT"])})
+    score = compare(a, a)
+    score.to_netcdf(tmp_path / "score.nc", engine="h5netcdf")
+    with xr.open_dataarray(tmp_path / "score.nc", engine="h5netcdf") as read:
+        np.testing.assert_array_equal(read.values, score.values)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("first", "second", "method", "value"),
+    [
+        ("mIT_674neurons", "hITvisStim_316vx", "pearson", 0.491),
+        ("mIT_674neurons", "hITvisStim_316vx", "spearman", 0.439),
+        ("model_animacy", "mIT_674neurons", "spearman", 0.453),
+        ("model_animacy", "hITvisStim_316vx", "spearman", 0.588),
+        ("model_V1", "mIT_674neurons", "spearman", 0.074),
+        ("model_V1", "hITvisStim_316vx", "spearman", 0.039),
+    ],
+)
+def test_monkey_and_human(objects_92, first, second, method, value):
+    """The reference gives no method for the models; Spearman is the one that lands on them."""
+    names = objects_92["rdm_name"].values
+    a, b = (objects_92.isel(rdm=int(np.flatnonzero(names == n)[0])) for n in (first, second))
+    assert compare(a, b, method=method).item() == pytest.approx(value, abs=0.0005)
+
+
+def test_different_conditions(rng, rdms_of, random_rdms_of):
+    a = rdms_of(random_rdms_of(rng, 1, 5))
+    b = rdms_of(random_rdms_of(rng, 1, 4))
+    with pytest.raises(ValueError, match=r"5 in the first, 4 in the second, 4 in both.*'s004'"):
+        compare(a, b)
+
+
+def test_two_conditions(rng, rdms_of, random_rdms_of):
+    a = rdms_of(random_rdms_of(rng, 1, 2))
+    with pytest.raises(ValueError, match="at least 3 conditions, got 2 by 2"):
+        compare(a, a)
+
+
+def test_repeated_stimulus(rng, rdms_of, random_rdms_of):
+    a = rdms_of(random_rdms_of(rng, 1, 3), stimulus_ids=["a", "b", "b"])
+    with pytest.raises(ValueError, match="stimulus_id repeats"):
+        compare(a, a)
+
+
+def test_no_stimulus_id(rng, rdms_of, random_rdms_of):
+    a = rdms_of(random_rdms_of(rng, 1, 4))
+    with pytest.raises(ValueError, match="need the coordinate 'stimulus_id'"):
+        compare(a, a.drop_vars("stimulus_id"))
+
+
+def test_no_rdm(rng, rdms_of, random_rdms_of):
+    a = rdms_of(random_rdms_of(rng, 1, 4))
+    with pytest.raises(ValueError, match="dimensions 'condition' and 'condition_b'"):
+        compare(a, a.rename(condition_b="other"))
+    with pytest.raises(ValueError, match="symmetric with a zero diagonal; 1 of 1"):
+        compare(a, 1 - a)
+
+
+def test_nan(rng, rdms_of, random_rdms_of):
+    a = rdms_of(random_rdms_of(rng, 2, 4))
+    b = a.copy()
+    b[1, 0, 2] = np.nan
+    with pytest.raises(ValueError, match="1 of 2 RDMs hold NaN, the first is number 1"):
+        compare(a, b)
+    score = compare(a, b, undefined="nan").values
+    assert np.isnan(score[:, 1]).all()
+    np.testing.assert_allclose(score[:, 0], compare(a, a).values[:, 0])
+
+
+@pytest.mark.parametrize("method", COMPARISONS)
+def test_constant_rdm(rng, rdms_of, random_rdms_of, method):
+    values = random_rdms_of(rng, 2, 4)
+    values[1] = 1 - np.eye(4)
+    a = rdms_of(values)
+    with pytest.raises(ValueError, match=r"as in 1 of the 2 RDMs of the first.*number 1"):
+        compare(a, a, method=method)
+    assert np.isnan(compare(a, a, method=method, undefined="nan").values).sum() == 3
+
+
+def test_unknown_options(rng, rdms_of, random_rdms_of):
+    a = rdms_of(random_rdms_of(rng, 1, 4))
+    with pytest.raises(ValueError, match="method must be one of"):
+        compare(a, a, method="tau-b")
+    with pytest.raises(ValueError, match="undefined must be one of"):
+        compare(a, a, undefined="drop")

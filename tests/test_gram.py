@@ -1,0 +1,159 @@
+"""The Gram matrix over time."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurorec.assemblies import build, from_netcdf, to_netcdf
+from neurorec.gram import centre, gram, gram_of_blocks, resolve_device
+
+
+def assembly_of(values: np.ndarray) -> xr.DataArray:
+    n_presentations, n_neuroids, n_time_bins = values.shape
+    return build(
+        values,
+        presentation={
+            "stimulus_id": [f"s{i}" for i in range(n_presentations)],
+            "repetition": np.zeros(n_presentations, dtype=int),
+        },
+        neuroid={"neuroid_id": [f"n{i}" for i in range(n_neuroids)], "region": ["V4"] * n_neuroids},
+        time_bin_start=10.0 * np.arange(n_time_bins),
+        time_bin_end=10.0 * np.arange(1, n_time_bins + 1),
+    )
+
+
+def test_known_answer():
+    # Rows (1, 0), (1, 1), (0, 2): every inner product by hand.
+    values = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])[:, :, None]
+    expected = torch.tensor([[[1.0, 1.0, 0.0], [1.0, 2.0, 2.0], [0.0, 2.0, 4.0]]]).double()
+    torch.testing.assert_close(gram(values), expected, rtol=0, atol=0)
+    # Means of the units are 2/3 and 1; the first row becomes (1/3, -1).
+    assert centre(gram(values))[0, 0, 0].item() == pytest.approx(1 / 9 + 1)
+
+
+@settings(deadline=None, max_examples=25)
+@given(block=st.integers(1, 40), n=st.integers(1, 9), seed=st.integers(0, 9))
+def test_any_block_gives_the_same(block, n, seed):
+    x = np.random.default_rng(seed).normal(size=(n, 31, 3))
+    expected = np.einsum("iut,jut->tij", x, x)
+    # 31 products of numbers below 5 in float64: rounding below 31 * 25 * 2^-52.
+    np.testing.assert_allclose(gram(x, block=block).numpy(), expected, rtol=0, atol=2e-13)
+
+
+@pytest.mark.parametrize("kind", ["array", "float32", "tensor", "assembly", "integer", "bigendian"])
+def test_every_kind_of_input(rng, kind):
+    x = rng.integers(0, 9, size=(7, 12, 2)).astype(float)
+    given_ = {
+        "array": x,
+        "float32": x.astype(np.float32),
+        "tensor": torch.from_numpy(x),
+        "assembly": assembly_of(x).transpose("time_bin", "presentation", "neuroid"),
+        "integer": x.astype(np.uint8),
+        "bigendian": x.astype(">f4"),
+    }[kind]
+    result = gram(given_, block=5)
+    assert result.dtype == torch.float64
+    np.testing.assert_array_equal(result.numpy(), np.einsum("iut,jut->tij", x, x))
+
+
+def test_input_is_not_written_to(rng):
+    x = rng.normal(size=(5, 6, 1))
+    before = x.copy()
+    gram(x, centred=True)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_centred_is_centre_of_raw(rng):
+    x = rng.normal(size=(20, 33, 2))
+    torch.testing.assert_close(gram(x, centred=True, block=10), centre(gram(x)), rtol=0, atol=1e-11)
+
+
+def test_centred_keeps_the_digits_of_a_small_variance(rng):
+    # Mean 1e3 and standard deviation 1 in float32: the raw products are 1e6 times the variance,
+    # so that in float32 they carry no more than one digit of it (2^-24 * 1e6 = 0.06 per unit).
+    x = (1e3 + rng.normal(size=(12, 500, 1))).astype(np.float32)
+    exact = centre(gram(x))
+    single = gram(x, centred=True, dtype=torch.float32)
+    scale = exact.diagonal(dim1=1, dim2=2).mean()
+    assert (single - exact).abs().max() / scale < 500 * 2.0**-24
+    assert (centre(gram(x, dtype=torch.float32)) - exact).abs().max() / scale > 1e-3
+
+
+def test_symmetric_to_the_bit_and_positive(rng):
+    result = gram(rng.normal(size=(30, 8, 2)).astype(np.float32), dtype=torch.float32)
+    torch.testing.assert_close(result, result.mT, rtol=0, atol=0)
+    assert torch.linalg.eigvalsh(result).min() > -1e-4  # float32 products of 8 units
+
+
+def test_centring_twice_is_centring_once(rng):
+    once = centre(gram(rng.normal(size=(9, 4, 1))))
+    torch.testing.assert_close(centre(once), once, rtol=0, atol=1e-12)
+    torch.testing.assert_close(once.sum(dim=-1), torch.zeros(1, 9).double(), rtol=0, atol=1e-12)
+
+
+def test_an_assembly_in_a_file(rng, tmp_path):
+    x = rng.normal(size=(6, 10, 2)).astype(np.float32)
+    path = to_netcdf(assembly_of(x), tmp_path / "assembly.nc")
+    torch.testing.assert_close(gram(from_netcdf(path), block=3), gram(x), rtol=0, atol=1e-13)
+    with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        lazy = dataset.set_coords([str(v) for v in dataset.variables if v != "activity"])
+        torch.testing.assert_close(gram(lazy["activity"], block=3), gram(x), rtol=0, atol=1e-13)
+
+
+def test_device(device, rng):
+    x = rng.normal(size=(6, 10, 2))
+    result = gram(x, device=device)
+    assert result.device.type == device
+    np.testing.assert_allclose(result.cpu().numpy(), gram(x).numpy(), rtol=1e-12)
+
+
+def test_auto_device_exists():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+
+
+def test_unknown_device():
+    with pytest.raises(ValueError, match=r"device must be one of .*'auto'.* got 'tpu'"):
+        resolve_device("tpu")
+
+
+def test_absent_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="torch sees no CUDA device; use device="):
+        resolve_device("cuda")
+
+
+def test_absent_numbered_gpu():
+    with pytest.raises(ValueError, match="device 'cuda:99' is absent"):
+        resolve_device("cuda:99")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite(bad):
+    x = np.zeros((3, 4, 1))
+    x[1, 2, 0] = bad
+    with pytest.raises(ValueError, match="holds NaN or infinite values"):
+        gram(x)
+
+
+def test_two_dimensions():
+    with pytest.raises(ValueError, match=r"shape \(3, 4\); a single time bin needs a last axis"):
+        gram(np.zeros((3, 4)))
+
+
+def test_no_units():
+    with pytest.raises(ValueError, match="at least one unit"):
+        gram(np.zeros((3, 0, 2)))
+
+
+def test_no_blocks():
+    with pytest.raises(ValueError, match="at least one block of units, got none"):
+        gram_of_blocks(iter([]))
+
+
+def test_block_of_nothing():
+    with pytest.raises(ValueError, match="block must be at least 1 unit, got 0"):
+        gram(np.zeros((3, 2, 2)), block=0)
