@@ -10,8 +10,8 @@ from jaxtyping import Float, Float64, Int64, Integer
 
 from neurorec.geometry.inversions import inversions, permutation_inversions
 
-# Elements of one batch: what is held at once stays in the tens of megabytes.
-_BATCH_ELEMENTS = 1 << 20
+# Elements of one batch: what is held at once then stays near the processor.
+_BATCH_ELEMENTS = 1 << 18
 
 
 def tau_a(

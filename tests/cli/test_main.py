@@ -12,13 +12,15 @@ import typer
 import neurorec
 from neurorec import cli
 
+ROOT = Path(neurorec.__file__).parents[1]
+
 
 def neurorec_command(*arguments: str) -> subprocess.CompletedProcess:
     """Run the command as a user does, in a process of its own."""
     code = "from neurorec.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=Path(neurorec.__file__).parents[1],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
@@ -67,6 +69,20 @@ def test_wrong_input_is_one_line():
     assert done.stderr.startswith("neurorec: ")
     assert "no-such-data" in done.stderr
     assert "cowley-2023" in done.stderr  # what there is
+
+
+def test_threads_sleep_while_they_wait_unless_told_otherwise():
+    code = (
+        "import atexit, os, sys; from neurorec.cli import main\n"
+        "sys.argv = ['neurorec', '--version']\n"
+        "atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY'])); main()"
+    )
+    for given, used in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert done.stdout.splitlines()[-1] == used, done.stderr
 
 
 ERRORS = {
@@ -139,7 +155,7 @@ def test_interrupt_says_that_work_is_kept():
     )
     with subprocess.Popen(
         [sys.executable, "-c", code],
-        cwd=Path(neurorec.__file__).parents[1],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

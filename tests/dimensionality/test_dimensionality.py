@@ -42,7 +42,7 @@ def test_isotropic_gaussian(rng, assembly_of):
     # The ratio of means and the mean of the ratio agree to the square of the relative spread.
     tolerance = 5 * result.std() / np.sqrt(30) + expected * (result.std() / expected) ** 2
     assert result.mean() == pytest.approx(expected, abs=tolerance)
-    assert tolerance < 0.06
+    assert tolerance < 0.1
 
 
 @settings(max_examples=20, deadline=None)

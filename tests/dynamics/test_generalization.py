@@ -231,7 +231,7 @@ def test_unknown_classifier_and_level(rng, population_of):
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
 def test_nothing_to_decode(rng, population_of, classifier):
     """A deep area at the first timestep: all zero."""
-    assembly = population_of(rng)
+    assembly = population_of(rng, noise=4.0)
     complete = temporal_generalization(assembly, classifier=classifier, n_folds=3)
     values = assembly.values.copy()
     values[:, :, 0] = 0
@@ -243,6 +243,7 @@ def test_nothing_to_decode(rng, population_of, classifier):
     assert np.isnan(accuracy[0]).all()
     assert np.isnan(accuracy[:, 0]).all()
     np.testing.assert_array_equal(accuracy[1:, 1:], complete["accuracy"].values[1:, 1:])
+    assert accuracy[1, 2] != accuracy[2, 1]
     over_time = decoding_over_time(silent, **options)
     for name in ("accuracy", "ci_low", "ci_high"):
         assert np.isnan(over_time[name].values).tolist() == [True, False, False]
