@@ -16,8 +16,6 @@ ifneq ($(wildcard $(MIRROR)),)
 test test-current: export NEUROREC_MIRROR ?= $(MIRROR)
 endif
 test test-current demo: export BS_INSTALL_DEPENDENCIES = no
-# Threads that sleep while they wait for each other; spinning ones crawl on a busy machine.
-test test-current: export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-current lint lock clean

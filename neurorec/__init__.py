@@ -29,25 +29,24 @@ _FUNCTIONS = {
     "train": "neurorec.training",
 }
 
-__all__ = [*_MODULES, *_FUNCTIONS, "__version__"]  # noqa: PLE0604
+__all__ = [*_MODULES, *_FUNCTIONS, "__version__"]
 
 if TYPE_CHECKING:
-    from neurorec import (
-        assemblies,
-        datasets,
-        dimensionality,
-        dynamics,
-        encoding,
-        figures,
-        geometry,
-        models,
-        stats,
-        tasks,
-        variability,
-    )
-    from neurorec.recording import open_recording, record
-    from neurorec.stimuli import StimulusSet
-    from neurorec.training import train
+    from neurorec import assemblies as assemblies
+    from neurorec import datasets as datasets
+    from neurorec import dimensionality as dimensionality
+    from neurorec import dynamics as dynamics
+    from neurorec import encoding as encoding
+    from neurorec import figures as figures
+    from neurorec import geometry as geometry
+    from neurorec import models as models
+    from neurorec import stats as stats
+    from neurorec import tasks as tasks
+    from neurorec import variability as variability
+    from neurorec.recording import open_recording as open_recording
+    from neurorec.recording import record as record
+    from neurorec.stimuli import StimulusSet as StimulusSet
+    from neurorec.training import train as train
 
 
 def __getattr__(name: str) -> Any:

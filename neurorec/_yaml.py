@@ -30,7 +30,9 @@ def read_yaml(path: Path, kind: type[Model]) -> Model:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a mapping of keys to values, got {type(content).__name__}")
+        raise ValueError(
+            f"{path} must hold a mapping of keys to values, got {type(content).__name__}"
+        )
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -65,6 +67,6 @@ def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
                 return line
             line, node = entry[0].start_mark.line + 1, entry[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-            line = node.start_mark.line + 1
+            child = node.value[part]
+            line, node = child.start_mark.line + 1, child
     return line

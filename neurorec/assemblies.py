@@ -189,7 +189,8 @@ def window(
     step = width if step_ms is None else step_ms
     if width <= 0 or step <= 0 or start_ms + width > stop_ms:
         raise ValueError(
-            f"no bin of width {width} ms and step {step} ms fits between {start_ms} and {stop_ms} ms"
+            f"no bin of width {width} ms and step {step} ms fits "
+            f"between {start_ms} and {stop_ms} ms"
         )
     starts = start_ms + step * np.arange(int((stop_ms - start_ms - width) // step) + 1)
     lower, upper = assembly["time_bin_start"].values, assembly["time_bin_end"].values
@@ -239,7 +240,7 @@ def to_netcdf(assembly: xr.DataArray, path: str | Path) -> Path:
     """Write ``assembly`` to a netCDF4 file that appears whole or not at all."""
     path = Path(path)
     with atomic_path(path) as temporary:
-        dataset = check(assembly).rename("activity").reset_coords().set_coords([])
+        dataset = check(assembly).to_dataset(name="activity").reset_coords()
         dataset.to_netcdf(temporary, engine="h5netcdf")
     return path
 
@@ -254,8 +255,8 @@ def from_netcdf(path: str | Path) -> xr.DataArray:
     """
     path = Path(path)
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            dataset = dataset.load()
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            dataset = opened.load()
     except OSError as error:
         raise ValueError(f"{path} is not a readable netCDF4 file: {error}") from error
     if "activity" not in dataset:

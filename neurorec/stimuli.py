@@ -50,9 +50,7 @@ class StimulusSet:
                 f"the table needs a column 'stimulus_id', it has {list(self.table.columns)}"
             )
         if len(self.table) != len(self.pixels):
-            raise ValueError(
-                f"the table has {len(self.table)} rows for {len(self.pixels)} images"
-            )
+            raise ValueError(f"the table has {len(self.table)} rows for {len(self.pixels)} images")
         if self.table["stimulus_id"].duplicated().any():
             raise ValueError(f"stimulus_id repeats in the stimulus set {self.identifier!r}")
 
@@ -77,7 +75,7 @@ class StimulusSet:
     def sha256(self) -> str:
         """Digest of pixels, their shape and the identifiers."""
         digest = hashlib.sha256(repr((self.pixels.shape, self.stimulus_ids)).encode())
-        digest.update(np.ascontiguousarray(self.pixels))
+        digest.update(self.pixels.tobytes())
         return digest.hexdigest()
 
 
@@ -101,7 +99,9 @@ def from_folder(folder: str | Path) -> StimulusSet:
             images.append(np.asarray(image.convert("RGB")))
     sizes = {image.shape[:2] for image in images}
     if len(sizes) > 1:
-        raise ValueError(f"the images of {folder} differ in size: {sorted(sizes)}; resize them first")
+        raise ValueError(
+            f"the images of {folder} differ in size: {sorted(sizes)}; resize them first"
+        )
     return StimulusSet(
         identifier=folder.name,
         pixels=np.stack(images),

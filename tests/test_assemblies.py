@@ -16,7 +16,9 @@ def assembly(values, *, stimulus_ids=None, repetitions=None, width_ms=10.0):
     return assemblies.build(
         values,
         presentation={
-            "stimulus_id": np.array([f"s{i}" for i in range(n)] if stimulus_ids is None else stimulus_ids),
+            "stimulus_id": np.array(
+                [f"s{i}" for i in range(n)] if stimulus_ids is None else stimulus_ids
+            ),
             "repetition": np.zeros(n, dtype=int) if repetitions is None else np.array(repetitions),
         },
         neuroid={
@@ -44,7 +46,10 @@ def test_check_reorders_dimensions(rng):
     ("change", "message"),
     [
         (lambda x: x.isel(time_bin=0), "expected an assembly with dimensions"),
-        (lambda x: x.drop_vars("repetition"), "no coordinate 'repetition' on 'presentation'; add it"),
+        (
+            lambda x: x.drop_vars("repetition"),
+            "no coordinate 'repetition' on 'presentation'; add it",
+        ),
         (lambda x: x.drop_vars("neuroid_id"), "no coordinate 'neuroid_id' on 'neuroid'; add it"),
         (
             lambda x: x.drop_vars("region").assign_coords(region=("time_bin", ["a", "b"])),
@@ -78,7 +83,9 @@ def test_average_of_unequal_repetitions_by_hand():
 
 
 def test_counts_in_small_integers_do_not_wrap():
-    x = assembly(np.full((3, 1, 2), 200, dtype=np.uint8), stimulus_ids=["a"] * 3, repetitions=[0, 1, 2])
+    x = assembly(
+        np.full((3, 1, 2), 200, dtype=np.uint8), stimulus_ids=["a"] * 3, repetitions=[0, 1, 2]
+    )
     assert assemblies.average_repetitions(x).values.ravel().tolist() == [200, 200]
     summed = assemblies.window(x, start_ms=0, stop_ms=20, statistic="sum")
     assert summed.values.ravel().tolist() == [400] * 3
@@ -115,9 +122,11 @@ def test_windows_that_tile_keep_the_total(width, n_windows):
 
 def test_windows_that_do_not_fit():
     x = assembly(np.zeros((1, 1, 6)))
-    with pytest.raises(ValueError, match="the bin from 5.* is not made of whole bins"):
+    with pytest.raises(ValueError, match=r"the bin from 5.* is not made of whole bins"):
         assemblies.window(x, start_ms=5, stop_ms=25)
-    with pytest.raises(ValueError, match="no bin of width 20 ms and step 20 ms fits between 0 and 10"):
+    with pytest.raises(
+        ValueError, match="no bin of width 20 ms and step 20 ms fits between 0 and 10"
+    ):
         assemblies.window(x, start_ms=0, stop_ms=10, width_ms=20)
     with pytest.raises(ValueError, match="statistic must be one of"):
         assemblies.window(x, start_ms=0, stop_ms=10, statistic="median")
@@ -126,7 +135,9 @@ def test_windows_that_do_not_fit():
 def test_match_reports_what_is_missing(rng):
     x = assembly(rng.random((3, 1, 1)))
     assert assemblies.match(["s2", "s0"], x).tolist() == [2, 0]
-    with pytest.raises(ValueError, match="1 of 2 stimuli are not in the assembly, the first is 'q'"):
+    with pytest.raises(
+        ValueError, match="1 of 2 stimuli are not in the assembly, the first is 'q'"
+    ):
         assemblies.match(["s0", "q"], x)
     with pytest.raises(ValueError, match="use average_repetitions first"):
         assemblies.match(["a"], assembly(rng.random((2, 1, 1)), stimulus_ids=["a", "a"]))
@@ -147,7 +158,7 @@ def test_netcdf_round_trip(rng, tmp_path):
 def test_files_that_are_no_assemblies(tmp_path):
     path = tmp_path / "x.nc"
     path.write_bytes(b"no netCDF")
-    with pytest.raises(ValueError, match="x.nc is not a readable netCDF4 file"):
+    with pytest.raises(ValueError, match=r"x.nc is not a readable netCDF4 file"):
         assemblies.from_netcdf(path)
     import xarray as xr
 

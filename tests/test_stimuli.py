@@ -31,7 +31,9 @@ def test_select_and_digest():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match=r"pixels must be a uint8 array .* got float64 \(3, 4, 5, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"pixels must be a uint8 array .* got float64 \(3, 4, 5, 3\)"
+    ):
         StimulusSet(identifier="x", pixels=pixels().astype(float), table=table())
     with pytest.raises(ValueError, match="the table has 2 rows for 3 images"):
         StimulusSet(identifier="x", pixels=pixels(), table=table(2))
@@ -50,9 +52,9 @@ def test_a_folder_of_images(tmp_path):
     assert stimuli.stimulus_ids == ["0.png", "1.png", "2.png"]
     np.testing.assert_array_equal(stimuli.pixels, pixels())
     Image.new("RGB", (9, 9)).save(tmp_path / "z.png")
-    with pytest.raises(ValueError, match="differ in size: .*; resize them first"):
+    with pytest.raises(ValueError, match=r"differ in size: .*; resize them first"):
         from_folder(tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(ValueError, match="no image in .*empty; looked for files ending in"):
+    with pytest.raises(ValueError, match=r"no image in .*empty; looked for files ending in"):
         from_folder(empty)

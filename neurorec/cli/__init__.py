@@ -111,7 +111,4 @@ def run(application: typer.Typer, arguments: Sequence[str] | None = None) -> NoR
 
 def main() -> NoReturn:
     """Entry point of the ``neurorec`` command."""
-    # torch's threads spin while they wait for each other. On two cores with other work the quick
-    # demo took 337 s like that, and 105 s with threads that sleep. To be set before torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     run(app)

@@ -28,7 +28,8 @@ def record(
 
     After Ctrl-C, the same command records what is missing.
     """
-    from neurorec import datasets, models, stimuli as stimulus_sets
+    from neurorec import datasets, models
+    from neurorec import stimuli as stimulus_sets
     from neurorec.cli._progress import stage
     from neurorec.recording import record as record_model
 

@@ -122,8 +122,11 @@ def it_geometry(
     result["ceiling_upper"] = ("target", [np.nan, float(ceiling["upper"])])
     names = [n for n in ("model_V1", "model_animacy") if n in rdms["rdm_name"].values]
     levels = [
-        geometry.compare(rdms.isel(rdm=int(np.flatnonzero(rdms["rdm_name"].values == n)[0])),
-                         targets, method="spearman").values.ravel()
+        geometry.compare(
+            rdms.isel(rdm=int(np.flatnonzero(rdms["rdm_name"].values == n)[0])),
+            targets,
+            method="spearman",
+        ).values.ravel()
         for n in names
     ]
     if names:
@@ -263,9 +266,7 @@ def speed_and_accuracy(
         curves[model, "readout"] = over_timesteps(curve, "time_bin", measured.sizes["time_bin"])
         answers = measured[["mean_timesteps", "accuracy_at_threshold", "fraction_undecided"]]
         thresholds[model, "readout"] = answers
-    curve, threshold = (
-        stack(results).isel(area=0, drop=True) for results in (curves, thresholds)
-    )
+    curve, threshold = (stack(results).isel(area=0, drop=True) for results in (curves, thresholds))
     curve.attrs |= {"dataset": dataset}
     return curve, threshold
 
@@ -279,4 +280,3 @@ def _given(x: Any) -> Any:
     if x is None:
         raise ValueError("the data set lacks the part that the demo compares with")
     return x
-

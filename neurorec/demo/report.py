@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -63,8 +64,8 @@ def _overview(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
         facts={
             "Models": ", ".join(style.label for style in MODELS.values()),
             "Trained on": training,
-            "Dropout": "single units of the integration area, p = 0.5, anew at each timestep, on in "
-            "training and in every recording",
+            "Dropout": "single units of the integration area, p = 0.5, anew at each timestep, on "
+            "in training and in every recording",
         },
     )
 
@@ -150,7 +151,9 @@ def _rsa(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
             "model": MODELS[model].label,
             "area": area,
             **{
-                str(target): _with_interval(last.sel(model=model, area=area, target=target), "score")
+                str(target): _with_interval(
+                    last.sel(model=model, area=area, target=target), "score"
+                )
                 for target in r.rsa["target"].values
             },
         }
@@ -178,7 +181,7 @@ def _rsa(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
 
 def _decoding(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
     brain, models = r.brain_course.attrs, r.model_course.attrs
-    peak = r.brain_course.isel(time_bin=int(r.brain_course["accuracy"].argmax()))
+    peak = r.brain_course.isel(time_bin=int(np.argmax(r.brain_course["accuracy"].values)))
     return Section(
         identifier="decoding",
         title="Decoding over time: the brain's time course and the models'",
@@ -286,6 +289,8 @@ def _with_interval(results: xr.Dataset, name: str) -> Any:
         if "ci_low" in results
         else (results[f"{name}_low"], results[f"{name}_high"])
     )
-    triples = zip(results[name].values.ravel(), low.values.ravel(), high.values.ravel(), strict=True)
+    triples = zip(
+        results[name].values.ravel(), low.values.ravel(), high.values.ravel(), strict=True
+    )
     texts = [f"{v:.2f} [{lo:.2f}, {hi:.2f}]" for v, lo, hi in triples]
     return texts if results[name].ndim else texts[0]

@@ -56,10 +56,12 @@ def metadata(path: str | Path) -> dict[str, str]:
 def _read(path: Path) -> tuple[dict, dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
             header = (file.metadata() or {}).get(HEADER, "{}")
     except FileNotFoundError:
-        raise ValueError(f"there is no checkpoint {path}; train one with 'neurorec train'") from None
+        raise ValueError(
+            f"there is no checkpoint {path}; train one with 'neurorec train'"
+        ) from None
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from None
     return tensors, json.loads(header)

@@ -112,9 +112,7 @@ class Concat(AbstractCombine):
         return self.integrate(mixed)
 
 
-def build_combine(
-    wiring: Wiring, area: Area, shapes: Mapping[str, Shape]
-) -> AbstractCombine:
+def build_combine(wiring: Wiring, area: Area, shapes: Mapping[str, Shape]) -> AbstractCombine:
     """The combine rule that ``area`` names."""
     rules: Mapping[str, type[Sum] | type[Concat]] = {"sum": Sum, "concat": Concat}
     return rules[area.combine](wiring, area, shapes)

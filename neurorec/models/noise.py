@@ -38,9 +38,7 @@ def stream(seeds: Int64[Tensor, " trial"], *labels: int) -> Int64[Tensor, " tria
     return seeds
 
 
-def keep_mask(
-    seeds: Int64[Tensor, " trial"], n_units: int, p: float
-) -> Bool[Tensor, "trial unit"]:
+def keep_mask(seeds: Int64[Tensor, " trial"], n_units: int, p: float) -> Bool[Tensor, "trial unit"]:
     r"""Units that survive dropout, each with probability :math:`1 - p`.
 
     A counter-based generator: unit :math:`j` of a trial is decided by

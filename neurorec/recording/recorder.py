@@ -132,12 +132,13 @@ def _write_missing(
     model.to(device)
     try:
         with h5py.File(out, "r+") as file:
+            journal: Any = file["journal"]
             for number, (repetition, chosen) in enumerate(plan.batches()):
-                if not done[number]:
+                if not done[number]:  # type: ignore[index]
                     for place, slab in _batch(model, stimuli, plan, repetition, chosen).items():
                         file[place][_rows(plan, repetition, chosen)] = slab  # type: ignore[index]
                     file.flush()
-                    file["journal"][number] = 1  # type: ignore[index]
+                    journal[number] = 1
                     file.flush()
                 progress(chosen.stop - chosen.start)
             file.attrs["complete"] = 1

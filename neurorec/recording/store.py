@@ -38,14 +38,28 @@ def create(
             group = file.create_group(f"areas/{area}")
             neuroid = _neuroid_columns(area, shape)
             _population(
-                group, "activity", plan, plan.repetitions_of(area), columns, neuroid, dt_ms,
-                plan.dtype, dim=assemblies.NEUROID,
+                group,
+                "activity",
+                plan,
+                plan.repetitions_of(area),
+                columns,
+                neuroid,
+                dt_ms,
+                plan.dtype,
+                dim=assemblies.NEUROID,
             )
             group.attrs["stochastic"] = int(area in plan.stochastic)
         classes = {"class_index": np.arange(plan.n_classes)}
         _population(
-            file.create_group("logits"), "logits", plan, plan.n_repetitions, columns, classes, dt_ms,
-            "float32", dim="class",
+            file.create_group("logits"),
+            "logits",
+            plan,
+            plan.n_repetitions,
+            columns,
+            classes,
+            dt_ms,
+            "float32",
+            dim="class",
         )
 
 
@@ -185,7 +199,7 @@ class Recording:
     def provenance(self) -> dict[str, Any]:
         """Wiring, checkpoint, seeds, stimuli and versions."""
         with h5py.File(self.path, "r") as file:
-            return json.loads(file.attrs["provenance"])
+            return json.loads(str(file.attrs["provenance"]))
 
     @property
     def complete(self) -> bool:
@@ -242,7 +256,7 @@ class Recording:
         with h5py.File(self.path, "r") as file:
             self._require_complete(file)
             group = file["logits"]
-            values = group["logits"][()]  # type: ignore[index]
+            values = np.asarray(group["logits"][()])  # type: ignore[index]
             columns = _read_columns(group)  # type: ignore[arg-type]
         dims = (assemblies.PRESENTATION, "class", assemblies.TIME_BIN)
         sizes = dict(zip(dims, values.shape, strict=True))

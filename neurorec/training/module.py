@@ -15,6 +15,7 @@ from neurorec.models import RecurrentNetwork
 
 make_torchvision_importable()  # lightning imports torchvision wherever it is installed
 import lightning.pytorch as pl  # noqa: E402
+from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
 
 
 def loss_over_time(
@@ -87,7 +88,7 @@ class TemporalClassifier(pl.LightningModule):
 
 
 @final
-class KeepLastEpoch(pl.callbacks.Checkpoint):
+class KeepLastEpoch(Checkpoint):
     """Writes the trainer's state after every epoch, whole or not at all.
 
     Lightning's own callback writes in place, and a process killed meanwhile leaves half a file.

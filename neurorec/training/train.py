@@ -128,9 +128,7 @@ def _fingerprint(model: RecurrentNetwork, task: ClassificationTask, settings: Tr
 def _finished(out: Path, key: str) -> TrainingResult:
     description = metadata(out)
     if description.get("fingerprint") != key:
-        raise ValueError(
-            f"{out} holds a model of another training; give another name or delete it"
-        )
+        raise ValueError(f"{out} holds a model of another training; give another name or delete it")
     losses = tuple(json.loads(description["losses"]))
     return TrainingResult(model=load(out), path=out, losses=losses)
 
@@ -158,7 +156,7 @@ def _fit(
     )
     on_gpu = resolve_device(device).type == "cuda"
     last = partial / "last.ckpt"
-    with _quiet():
+    with _quietly():
         trainer = pl.Trainer(
             accelerator="gpu" if on_gpu else "cpu",
             devices=1,
@@ -193,19 +191,17 @@ def _interruptible() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-class _quiet(warnings.catch_warnings):
+@contextmanager
+def _quietly() -> Iterator[None]:
     """Silence lightning's advice about workers and devices, which does not fit small data."""
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
-        warnings.simplefilter("ignore")
-        self._loggers = [logging.getLogger(f"lightning.{n}") for n in ("pytorch", "fabric")]
-        self._levels = [logger.level for logger in self._loggers]
-        for logger in self._loggers:
-            logger.setLevel(logging.ERROR)
-        return entered
-
-    def __exit__(self, *exception: Any) -> None:
-        for logger, level in zip(self._loggers, self._levels, strict=True):
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-        super().__exit__(*exception)

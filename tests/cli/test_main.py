@@ -71,20 +71,6 @@ def test_wrong_input_is_one_line():
     assert "cowley-2023" in done.stderr  # what there is
 
 
-def test_threads_sleep_while_they_wait_unless_told_otherwise():
-    code = (
-        "import atexit, os, sys; from neurorec.cli import main\n"
-        "sys.argv = ['neurorec', '--version']\n"
-        "atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY'])); main()"
-    )
-    for given, used in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
-        environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
-        assert done.stdout.splitlines()[-1] == used, done.stderr
-
-
 ERRORS = {
     "value": (
         ValueError("area must be one of ['V4'],\n  got 'V5'"),

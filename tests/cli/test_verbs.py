@@ -31,12 +31,35 @@ def folder(tmp_path):
 def test_train_record_open(capsys, tmp_path, folder):
     checkpoint, out = tmp_path / "m.safetensors", tmp_path / "r.h5"
     code, printed, _ = neurorec(
-        capsys, "train", "greco2025-fb-dropout", "--out", checkpoint, "--epochs", 1, "--device", "cpu"
+        capsys,
+        "train",
+        "greco2025-fb-dropout",
+        "--out",
+        checkpoint,
+        "--epochs",
+        1,
+        "--device",
+        "cpu",
     )
     assert (code, printed.split()[0]) == (0, str(checkpoint))
     code, printed, _ = neurorec(
-        capsys, "record", checkpoint, folder, "--out", out, "--area", "a1", "--area", "a3",
-        "--repetitions", 2, "--noise", "--timesteps", 3, "--device", "cpu",
+        capsys,
+        "record",
+        checkpoint,
+        folder,
+        "--out",
+        out,
+        "--area",
+        "a1",
+        "--area",
+        "a3",
+        "--repetitions",
+        2,
+        "--noise",
+        "--timesteps",
+        3,
+        "--device",
+        "cpu",
     )
     assert code == 0
     recording = open_recording(out)

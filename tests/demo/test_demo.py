@@ -40,7 +40,11 @@ def check_folder(out, *, simulated):
     assert provenance["simulated"] is simulated
     assert provenance["seed"] == 0
     assert set(provenance["checkpoint_sha256"]) == {
-        "ff", "ff-dropout", "fb", "fb-dropout", "untrained",
+        "ff",
+        "ff-dropout",
+        "fb",
+        "fb-dropout",
+        "untrained",
     }
     assert all(len(d) == 64 for d in provenance["checkpoint_sha256"].values())
     assert provenance["versions"]["torch"]
@@ -107,7 +111,9 @@ def test_without_mirror_and_network_the_recordings_are_simulated(tmp_path, monke
 def test_a_folder_belongs_to_its_settings(tmp_path):
     _claim(DemoSettings(out=tmp_path, quick=True))
     _claim(DemoSettings(out=tmp_path, quick=True, device="cpu"))
-    with pytest.raises(ValueError, match=r"other settings \(quick, simulated\); give another folder"):
+    with pytest.raises(
+        ValueError, match=r"other settings \(quick, simulated\); give another folder"
+    ):
         _claim(DemoSettings(out=tmp_path, simulated=True))
 
 

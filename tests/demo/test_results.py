@@ -56,9 +56,7 @@ def test_keys_depend_on_content_not_on_order():
 def test_stack_puts_models_and_areas_in_order():
     results = {
         (m, a): over_timesteps(
-            xr.Dataset(
-                {"x": ("model_time", [i, j])}, coords={"timestep": ("model_time", [4, 5])}
-            ),
+            xr.Dataset({"x": ("model_time", [i, j])}, coords={"timestep": ("model_time", [4, 5])}),
             "model_time",
             2,
         )

@@ -12,7 +12,7 @@ FLOAT64 = {"dtype": torch.float64}
 
 
 def chain(n_areas: int, *, delay: int = 0, lateral: bool = False, **changes) -> Wiring:
-    """image → a0 → a1 … with 1 × 1 kernels on a map of one pixel."""
+    """Image → a0 → a1 … with 1 × 1 kernels on a map of one pixel."""
     areas = [Area(name=f"a{i}", channels=3, kernel=1) for i in range(n_areas)]
     connections = [Connection(source="image", target="a0")]
     connections += [
@@ -149,9 +149,7 @@ def test_a_network_satisfies_the_protocol():
     stride=st.integers(1, 3),
     delay=st.integers(0, 2),
 )
-def test_order_in_the_file_does_not_matter_and_shapes_are_as_predicted(
-    order, sizes, stride, delay
-):
+def test_order_in_the_file_does_not_matter_and_shapes_are_as_predicted(order, sizes, stride, delay):
     wiring = build("greco2025-fb", input_size=sizes).wiring
     areas = [a.model_copy(update={"stride": stride}) for a in wiring.areas]
     connections = [
@@ -211,8 +209,12 @@ def test_stochastic_areas_are_those_that_hear_noise():
     assert build("greco2025-fb").stochastic_areas == frozenset()
     wiring = chain(3)
     noisy = wiring.model_copy(
-        update={"areas": (wiring.areas[0], *(
-            a.model_copy(update={"noise": Noise(p=0.5)}) for a in wiring.areas[1:2]
-        ), wiring.areas[2])}
+        update={
+            "areas": (
+                wiring.areas[0],
+                *(a.model_copy(update={"noise": Noise(p=0.5)}) for a in wiring.areas[1:2]),
+                wiring.areas[2],
+            )
+        }
     )
     assert noisy.stochastic_areas() == {"a1", "a2"}

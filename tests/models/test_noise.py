@@ -69,8 +69,10 @@ def silent(h):
 def test_resampling_per_step_trial_or_never():
     dense = unrolled(build("greco2025-ff", input_size=8), [1, 2])
     active = torch.stack(dense).amin(dim=(0, 1)) > 0  # units that only noise can silence
-    masks = {m: [silent(h)[:, active] for h in unrolled(resampled(m), [1, 2])] for m in
-             ("step", "trial", "frozen")}
+    masks = {
+        m: [silent(h)[:, active] for h in unrolled(resampled(m), [1, 2])]
+        for m in ("step", "trial", "frozen")
+    }
     assert active.sum() > 20
     assert not torch.equal(masks["step"][0], masks["step"][1])
     assert torch.equal(masks["trial"][0], masks["trial"][2])
@@ -79,7 +81,10 @@ def test_resampling_per_step_trial_or_never():
 
 
 def test_noise_acts_only_where_randomness_is_given():
-    network, quiet = build("greco2025-fb-dropout", input_size=8), build("greco2025-fb", input_size=8)
+    network, quiet = (
+        build("greco2025-fb-dropout", input_size=8),
+        build("greco2025-fb", input_size=8),
+    )
     image = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(network(image), quiet(image))
     noisy = network(image, state=network.init_state(2, torch.Generator().manual_seed(0)))
@@ -87,7 +92,10 @@ def test_noise_acts_only_where_randomness_is_given():
 
 
 def test_dropout_keeps_the_mean():
-    network, quiet = build("greco2025-ff-dropout", input_size=8), build("greco2025-ff", input_size=8)
+    network, quiet = (
+        build("greco2025-ff-dropout", input_size=8),
+        build("greco2025-ff", input_size=8),
+    )
     image = torch.rand(1, 3, 8, 8).expand(4000, 3, 8, 8)
     state = network.init_state(4000, trial_seeds=torch.arange(4000))
     h = next(network.unroll(image, 1, state))[1]["integration"]["h"].double()

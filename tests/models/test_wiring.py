@@ -29,7 +29,10 @@ WRONG = {
     "unknown key": (lambda w: w.update(dt=10), "dt: unknown key; check its spelling or remove it"),
     "missing key": (lambda w: w.pop("readout"), "readout: this key is missing; add it"),
     "wrong type": (set_area(0, channels="many"), "areas.0.channels: .*, got 'many'"),
-    "no channels": (set_area(0, channels=0), "areas.0.channels: .*greater than or equal to 1, got 0"),
+    "no channels": (
+        set_area(0, channels=0),
+        "areas.0.channels: .*greater than or equal to 1, got 0",
+    ),
     "even kernel": (set_area(0, kernel=2), "kernel of area 'a1' must be odd, got 2"),
     "unknown cell": (set_area(0, cell="lstm"), "areas.0.cell: .*'rectified' or 'time_decay'"),
     "reserved name": (set_area(0, name="image"), "an area may not be called 'image'"),
@@ -117,7 +120,7 @@ def test_presets_build_and_round_trip(tmp_path):
 
 
 def test_unknown_preset_and_change():
-    with pytest.raises(ValueError, match="preset must be one of .*greco2025-fb"):
+    with pytest.raises(ValueError, match=r"preset must be one of .*greco2025-fb"):
         build("greco2025")
     with pytest.raises(ValueError, match="timestep: unknown key"):
         build("greco2025-ff", timestep=3)

@@ -37,8 +37,14 @@ def model(name="fb-dropout", **changes):
 def test_recorded_is_what_a_loop_over_step_gives(tmp_path, dtype):
     network, shown = model(), stimuli()
     recording = record(
-        network, shown, out=tmp_path / "r.h5", repetitions=3, noise=True, seed=5,
-        dtype=dtype, batch_size=3,
+        network,
+        shown,
+        out=tmp_path / "r.h5",
+        repetitions=3,
+        noise=True,
+        seed=5,
+        dtype=dtype,
+        batch_size=3,
     )
     images = to_images(shown.pixels, 8)
     loaded = {area: recording.load(area) for area in recording.areas}
@@ -57,7 +63,9 @@ def test_recorded_is_what_a_loop_over_step_gives(tmp_path, dtype):
                 expected = state[area]["h"].flatten(1).numpy().astype(dtype)
                 # Batches of three and of seven may differ in the order of summation.
                 np.testing.assert_allclose(
-                    stored[:, :, timestep], expected, rtol=2e-3 if dtype == "float16" else 1e-5,
+                    stored[:, :, timestep],
+                    expected,
+                    rtol=2e-3 if dtype == "float16" else 1e-5,
                     atol=1e-6,
                 )
 
@@ -156,9 +164,9 @@ def test_killed_and_resumed_is_the_same_file_byte_for_byte(tmp_path, n_batches):
         partial.load("a1")
     for out in (killed, whole):
         subprocess.run([sys.executable, "-c", script, str(out)], check=True, capture_output=True)
-    assert hashlib.sha256(killed.read_bytes()).digest() == hashlib.sha256(
-        whole.read_bytes()
-    ).digest()
+    assert (
+        hashlib.sha256(killed.read_bytes()).digest() == hashlib.sha256(whole.read_bytes()).digest()
+    )
 
 
 def test_an_interruption_keeps_finished_batches(tmp_path):
@@ -201,7 +209,7 @@ def test_bad_input(tmp_path):
         record(model(), stimuli(), out=out, areas=["IT"])
     with pytest.raises(ValueError, match="would be 3 copies of one another: noise is off"):
         record(model(), stimuli(), out=out, repetitions=3)
-    with pytest.raises(ValueError, match="would be 3 copies .* has no noise"):
+    with pytest.raises(ValueError, match=r"would be 3 copies .* has no noise"):
         record(model(name="ff"), stimuli(), out=out, repetitions=3, noise=True)
     with pytest.raises(ValueError, match="dtype must be one of"):
         record(model(), stimuli(), out=out, dtype="int8")
@@ -211,7 +219,9 @@ def test_bad_input(tmp_path):
     recording = record(model(), stimuli(), out=out)
     with pytest.raises(ValueError, match=r"no area 'V4' in .*; it has \['a1', 'integration'"):
         recording.load("V4")
-    with pytest.raises(ValueError, match=r"timesteps \[9\] were not recorded; .* has \[0, 1, 2, 3\]"):
+    with pytest.raises(
+        ValueError, match=r"timesteps \[9\] were not recorded; .* has \[0, 1, 2, 3\]"
+    ):
         recording.load("a1", timesteps=[0, 9])
 
 

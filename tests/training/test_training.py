@@ -45,7 +45,7 @@ def test_batches_are_a_seeded_order_without_repeats():
     batches = SeededBatches(100, 16, seed=3)
     first = list(batches)
     assert len(first) == len(batches) == 6
-    assert len(set(sum(first, []))) == 96
+    assert len({i for batch in first for i in batch}) == 96
     assert list(batches) == first
     batches.set_epoch(1)
     assert list(batches) != first
@@ -55,15 +55,24 @@ def test_batches_are_a_seeded_order_without_repeats():
 
 def test_the_same_seeds_give_the_same_file(tmp_path):
     results = [
-        train(network(), small_task(), out=tmp_path / f"{i}.safetensors", settings=SETTINGS, device="cpu")
+        train(
+            network(),
+            small_task(),
+            out=tmp_path / f"{i}.safetensors",
+            settings=SETTINGS,
+            device="cpu",
+        )
         for i in range(2)
     ]
     assert results[0].path.read_bytes() == results[1].path.read_bytes()
     assert results[0].sha256 == results[1].sha256
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0.safetensors", "1.safetensors"]
     other = train(
-        network(), small_task(), out=tmp_path / "2.safetensors",
-        settings=Training(epochs=3, batch_size=32, seed=9), device="cpu",
+        network(),
+        small_task(),
+        out=tmp_path / "2.safetensors",
+        settings=Training(epochs=3, batch_size=32, seed=9),
+        device="cpu",
     )
     assert other.losses != results[0].losses
 
@@ -86,7 +95,11 @@ def test_a_finished_training_is_read_and_another_one_refused(tmp_path):
 @pytest.mark.slow
 def test_interrupted_and_resumed_is_the_same_file(tmp_path):
     straight = train(
-        network(), small_task(), out=tmp_path / "straight.safetensors", settings=SETTINGS, device="cpu"
+        network(),
+        small_task(),
+        out=tmp_path / "straight.safetensors",
+        settings=SETTINGS,
+        device="cpu",
     )
     # A real process, a real Ctrl-C, after the second epoch of three.
     script = f"""
@@ -110,8 +123,12 @@ except KeyboardInterrupt:
     assert not (tmp_path / "stopped.safetensors").exists()
     epochs = []
     resumed = train(
-        network(), small_task(), out=tmp_path / "stopped.safetensors", settings=SETTINGS,
-        device="cpu", progress=lambda epoch, loss: epochs.append(epoch),
+        network(),
+        small_task(),
+        out=tmp_path / "stopped.safetensors",
+        settings=SETTINGS,
+        device="cpu",
+        progress=lambda epoch, loss: epochs.append(epoch),
     )
     assert epochs == [2]
     assert resumed.losses == straight.losses
@@ -147,6 +164,8 @@ def test_gradients_reach_every_live_parameter():
 
 
 def test_on_a_gpu_it_learns_the_same_way(tmp_path, device):
-    result = train(network(), small_task(), out=tmp_path / "m.safetensors", settings=SETTINGS, device=device)
+    result = train(
+        network(), small_task(), out=tmp_path / "m.safetensors", settings=SETTINGS, device=device
+    )
     assert np.isfinite(result.losses).all()
     assert result.losses[-1] < result.losses[0]
