@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,7 @@ def device(request) -> str:
 def pytest_configure() -> None:
     # Figures are drawn without a screen.
     os.environ.setdefault("MPLBACKEND", "Agg")
+    # Started in the background of a shell, this process ignores Ctrl-C, and so would the processes
+    # whose interruption the tests watch.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -50,7 +50,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(asked: bool | None) -> None:
     if asked:
         print(f"neurorec {__version__}")
         raise typer.Exit
@@ -59,11 +59,11 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def neurorec(
     version: Annotated[
-        bool,
+        bool | None,  # None where it is not given, since it is eager
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     """Hold recurrent vision models against primate visual cortex, timestep by timestep.
 

@@ -22,7 +22,6 @@ from neurorec.datasets.readers.netcdf import read_assembly as read_assembly
 from neurorec.datasets.simulate import Simulated as Simulated
 from neurorec.datasets.simulate import Truth as Truth
 from neurorec.datasets.simulate import simulate_population as simulate_population
-from neurorec.datasets.simulate_images import gabor_energy as gabor_energy
 from neurorec.datasets.simulate_images import synthetic_images as synthetic_images
 from neurorec.datasets.simulate_rdms import SimulatedRdms as SimulatedRdms
 from neurorec.datasets.simulate_rdms import simulate_rdms as simulate_rdms

@@ -228,8 +228,10 @@ def _folds(seed: int) -> dict[str, Any]:
 def geometry_over_time(recordings: Recordings, *, dataset: str, tick: Tick) -> xr.Dataset:
     """Participation ratio of every area and timestep, and linear CKA between timesteps."""
     per_area = {}
+    n_repetitions = 1
     for model, area, recording in _areas(recordings):
         activity = assemblies.average_repetitions(recording.load(area))
+        n_repetitions = max(n_repetitions, int(activity["n_repetitions"].max()))
         curve = dimensionality.participation_ratio_curve(activity, n_draws=20, undefined="nan")
         n = curve.sizes["time_bin"]
         curve = over_timesteps(curve, "time_bin", n)
@@ -247,8 +249,10 @@ def geometry_over_time(recordings: Recordings, *, dataset: str, tick: Tick) -> x
     result = stack(per_area).assign_coords(timestep_b=np.arange(n))
     result.attrs = {
         "n_stimuli": activity.sizes["presentation"],
+        "n_repetitions": n_repetitions,
         "dataset": dataset,
-        "convention": "covariance over images of the mean response; biased linear CKA",
+        "convention": "covariance over images of the mean response (with noise, of "
+        f"{n_repetitions} passes); biased linear CKA",
     }
     return result
 

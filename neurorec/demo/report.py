@@ -41,9 +41,9 @@ def write(
     return write_report(
         path,
         title=f"Recurrent models trained on {training}, held against {brains}",
-        lead="Five small convolutional networks, the 2 × 2 design of feedback and dropout and an "
-        f"untrained control, were trained on {training}, recorded at every timestep, and compared "
-        f"with V4 and IT. {ONE_SEED}{simulated}",
+        lead="Four small convolutional networks, the 2 × 2 design of feedback and dropout, were "
+        f"trained on {training}. They and an untrained control were recorded at every timestep and "
+        f"compared with V4 and IT. {ONE_SEED}{simulated}",
         sections=[make(results, pngs, training) for make in _SECTIONS],
         provenance=provenance,
         simulated=bool(reason),
@@ -137,9 +137,7 @@ def _encoding(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
             f"(reliability {attrs['reliability_median']:.3f})",
             "Interval": f"{attrs['interval']}; differences are paired by neuron",
             "Cross-validation": attrs["splits"],
-            "Reference": "pixels: ridge from the images shrunk to the size the models see"
-            if "pixel_size" in attrs
-            else "pixels: ridge from the images themselves",
+            "Reference": "pixels: ridge from every pixel of the images",
         },
     )
 
@@ -199,7 +197,8 @@ def _decoding(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
             f"{float(peak['time_bin_end']):g} ms; chance {brain['chance']:.3f}",
             "Latency": f"onset {brain['onset_ms']:g} ms (baseline + 5 SD, three windows in a row), "
             f"half height {brain['half_height_ms']:g} ms (ends of windows)",
-            "Models": f"{models['dataset']}",
+            "Models": f"{models['n_classes']} classes, {models['n_presentations']} "
+            f"{models['dataset']}; chance {models['chance']:.3f}",
             "Classifier": "maximum correlation with class means, 10 folds",
             "Interval": "95 % Wilson, over presentations",
         },
@@ -248,7 +247,10 @@ def _geometry(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
         title="Dimensionality and geometry over time",
         text=(
             "The participation ratio grows with the number of images; the last column shows by how "
-            "much. CKA says how similar an area's geometry is between two timesteps.",
+            "much. It also grows with the noise that is left in a mean: with dropout, areas from "
+            f"integration on are the mean of {pr.attrs['n_repetitions']} noisy passes, so compare "
+            "them with one another and not with the other designs. CKA says how similar an area's "
+            "geometry is between two timesteps.",
         ),
         figure=pngs["geometry"],
         table=pd.DataFrame(rows),

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurorec.datasets import gabor_energy, simulate_population, synthetic_images
+from neurorec.datasets import simulate_population, synthetic_images
 from neurorec.datasets.simulate_images import (
     CYCLES_PER_IMAGE,
     FEATURE_SIZE,
     GRID,
     N_ORIENTATIONS,
+    gabor_energy,
     image_features,
 )
 from neurorec.stimuli import StimulusSet
