@@ -10,8 +10,8 @@ from neurorec._yaml import FrozenModel
 
 #: The source of every connection that carries the stimulus.
 IMAGE: Final = "image"
-#: Keys of a state that are no area.
-RESERVED: Final = (IMAGE, "trial")
+#: Names of other things in states and recordings.
+RESERVED: Final = (IMAGE, "trial", "logits")
 
 Shape = tuple[int, int, int]
 Positive = Annotated[int, Field(ge=1)]

@@ -9,13 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from torch import Tensor
 
 from neurorec import __version__
+from neurorec._checks import atomic_path
 from neurorec.gram import resolve_device
 from neurorec.models import RecurrentNetwork, to_images
 from neurorec.recording.plan import Plan, check_space, plan, trial_seed
-from neurorec.recording.store import Recording, create, open_recording
+from neurorec.recording.store import Recording, create, open_recording, reserve
 from neurorec.stimuli import StimulusSet
 
 
@@ -79,9 +79,9 @@ def record(
     provenance = _provenance(model, stimuli, chosen)
     if not out.exists():
         check_space(chosen, out)
-        partial = out.with_name(f".{out.name}.tmp")
-        create(partial, chosen, stimuli, dt_ms=model.wiring.dt_ms, provenance=provenance)
-        partial.replace(out)
+        with atomic_path(out) as partial:
+            create(partial, chosen, stimuli, dt_ms=model.wiring.dt_ms, provenance=provenance)
+            reserve(partial)
     recording = open_recording(out)
     if recording.provenance != json.loads(json.dumps(provenance)):
         raise ValueError(
@@ -133,10 +133,14 @@ def _write_missing(
     try:
         with h5py.File(out, "r+") as file:
             journal: Any = file["journal"]
+            # Held open: HDF5 writes a data set's last chunks when its handle is closed, and an
+            # error there would be lost.
+            handles: dict[str, Any] = {a: file[f"areas/{a}/activity"] for a in plan.areas}
+            handles["logits"] = file["logits/logits"]
             for number, (repetition, chosen) in enumerate(plan.batches()):
                 if not done[number]:  # type: ignore[index]
-                    for place, slab in _batch(model, stimuli, plan, repetition, chosen).items():
-                        file[place][_rows(plan, repetition, chosen)] = slab  # type: ignore[index]
+                    for name, slab in _batch(model, stimuli, plan, repetition, chosen).items():
+                        handles[name][_rows(plan, repetition, chosen)] = slab
                     file.flush()
                     journal[number] = 1
                     file.flush()
@@ -154,7 +158,7 @@ def _rows(plan: Plan, repetition: int, chosen: slice) -> slice:
 def _batch(
     model: RecurrentNetwork, stimuli: StimulusSet, plan: Plan, repetition: int, chosen: slice
 ) -> Mapping[str, np.ndarray]:
-    """Activity (presentation, unit, timestep) of one batch, by its place in the file."""
+    """Activity (presentation, unit, timestep) of one batch, by area, and ``logits``."""
     images = to_images(stimuli.pixels[chosen], model.wiring.input_size, model.device)
     seeds = None
     if plan.noise:
@@ -173,6 +177,4 @@ def _batch(
         for area in areas:
             slabs[area][:, :, timestep] = state[area]["h"].flatten(1)
         logits[:, :, timestep] = model.readout(state)
-    places: dict[str, Tensor] = {f"areas/{a}/activity": slab for a, slab in slabs.items()}
-    places["logits/logits"] = logits
-    return {place: slab.cpu().numpy() for place, slab in places.items()}
+    return {name: x.cpu().numpy() for name, x in {**slabs, "logits": logits}.items()}

@@ -6,6 +6,7 @@ whose journal says which batches are whole.
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,29 @@ def create(
             "float32",
             dim="class",
         )
+
+
+def reserve(path: Path) -> None:
+    """Take the disk space of the whole file now.
+
+    HDF5 does not report every write that a full disk refuses; with the space reserved, none is.
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for it.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS; plan.check_space has looked at the free space
+        return
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise OSError(
+                f"{path.parent} has no room for a recording of {size / 1e6:.1f} MB "
+                f"({error.strerror}); make space and run the same command again"
+            ) from None
 
 
 def _journal(file: h5py.File, plan: Plan) -> None:

@@ -1,5 +1,6 @@
 """A recording holds what a loop over ``step`` gives, whatever happens on the way."""
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -231,6 +232,48 @@ def test_a_recording_that_does_not_fit_is_refused_before_it_begins(tmp_path, mon
     with pytest.raises(OSError, match=r"needs .* GB and .* free; .* leave out area 'a1'"):
         record(model(), stimuli(), out=tmp_path / "r.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a small disk cannot be mounted here: that needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_full_is_found_before_the_first_batch(small_disk, monkeypatch):
+    # 60 stimuli in 6 repetitions need 3.2 MB. The free space is looked at first; here it is taken
+    # by someone else between that look and the first write.
+    monkeypatch.setattr("neurorec.recording.recorder.check_space", lambda plan, out: None)
+    kwargs = {"repetitions": 6, "noise": True, "batch_size": 10}
+    with pytest.raises(
+        OSError, match=r"has no room for a recording of 3.2 MB .* make space and run"
+    ):
+        record(model(), stimuli(60), out=small_disk / "r.h5", **kwargs)
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_meanwhile_takes_nothing_away(small_disk, tmp_path):
+    kwargs = {"repetitions": 4, "noise": True, "batch_size": 10}
+
+    def fill(n):
+        with (small_disk / "other").open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+
+    recording = record(model(), stimuli(60), out=small_disk / "r.h5", progress=fill, **kwargs)
+    assert (small_disk / "other").stat().st_size > 0
+    other = record(model(), stimuli(60), out=tmp_path / "s.h5", **kwargs)
+    assert recording.path.read_bytes() == other.path.read_bytes()
 
 
 def test_the_plan_predicts_the_size(tmp_path):
