@@ -15,6 +15,14 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class PlacedError(ValueError):
+    """A fault of the whole that one entry causes; ``location`` leads to it from the root."""
+
+    def __init__(self, message: str, *location: str | int) -> None:
+        super().__init__(message)
+        self.location = location
+
+
 def read_yaml(path: Path, kind: type[Model]) -> Model:
     """The file at ``path`` as a ``kind``.
 
@@ -42,7 +50,7 @@ def read_yaml(path: Path, kind: type[Model]) -> Model:
 def explain(error: ValidationError) -> str:
     """First problem of a validation error: key, what was wrong, and what was given."""
     problem = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"]) or "the file as a whole"
+    key = ".".join(str(part) for part in _location(problem)) or "the file as a whole"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; check its spelling or remove it"
@@ -52,8 +60,13 @@ def explain(error: ValidationError) -> str:
     return f"{key}: {message}{given}"
 
 
+def _location(problem: Any) -> tuple[Any, ...]:
+    cause = problem.get("ctx", {}).get("error")
+    return (*problem["loc"], *(cause.location if isinstance(cause, PlacedError) else ()))
+
+
 def _one_line(path: Path, root: yaml.Node | None, error: ValidationError) -> str:
-    line = _line_of(root, error.errors(include_url=False)[0]["loc"])
+    line = _line_of(root, _location(error.errors(include_url=False)[0]))
     return f"{path}, line {line}: {explain(error)}"
 
 

@@ -73,8 +73,9 @@ class StimulusSet:
         )
 
     def sha256(self) -> str:
-        """Digest of pixels, their shape and the identifiers."""
-        digest = hashlib.sha256(repr((self.pixels.shape, self.stimulus_ids)).encode())
+        """Digest of pixels, their shape and everything in the table."""
+        columns = {str(name): [str(v) for v in self.table[name]] for name in self.table}
+        digest = hashlib.sha256(repr((self.pixels.shape, sorted(columns.items()))).encode())
         digest.update(self.pixels.tobytes())
         return digest.hexdigest()
 

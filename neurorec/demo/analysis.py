@@ -63,6 +63,7 @@ def analyse(
     n_pairs = sum(len(r.areas) for r in by_set["v4"].values())
     common = [
         {name: one.sha256 for name, one in trained.items()},
+        {f"{m} {s}": r.provenance["stimuli_sha256"] for (m, s), r in recordings.items()},
         brains.provenance,
         [settings.seed, settings.n_draws, settings.repetitions, training],
     ]

@@ -105,32 +105,44 @@ def it_geometry(
     kind, species = rdms["rdm_kind"].values, rdms["species"].values
     monkey = rdms.isel(rdm=int(np.flatnonzero((kind == "neural") & (species == "macaque"))[0]))
     subjects = _session_means(rdms.isel(rdm=np.flatnonzero(kind == "neural_subject")))
-    human = subjects.mean("subject")
-    targets = _stacked([monkey, human], "target", ["monkey IT", "human IT"])
-    per_area = {}
+    targets = {
+        "monkey IT": _stacked([monkey], "subject", ["monkeys, pooled"]),
+        "human IT": subjects,
+    }
+    options: dict[str, Any] = {"method": "spearman", "undefined": "nan"}
+    per_area: dict[tuple[str, str], xr.Dataset] = {}
     for model, area, recording in _areas(recordings):
         model_rdms = geometry.rdm(recording.load(area), method="correlation", undefined="nan")
-        compared = geometry.compare_with_interval(
-            model_rdms, targets, method="spearman", n_draws=n_draws, seed=seed, undefined="nan"
+        compared = [
+            geometry.compare_with_interval(
+                model_rdms, rdms_of, n_draws=n_draws, seed=seed, average="subject", **options
+            )
+            for rdms_of in targets.values()
+        ]
+        n = model_rdms.sizes["time_bin"]
+        per_area[model, area] = xr.Dataset(
+            {
+                name: (("timestep", "target"), np.stack([c[name].values for c in compared], 1))
+                for name in ("score", "ci_low", "ci_high")
+            },
+            coords={"timestep": np.arange(n), "target": list(targets)},
         )
-        per_area[model, area] = over_timesteps(compared, "time_bin", compared.sizes["time_bin"])
         tick()
-    result = stack(per_area)[["score", "ci_low", "ci_high"]]
+    result = stack(per_area)
     ceiling = geometry.noise_ceiling(subjects, method="spearman")
     # One RDM of two monkeys pooled leaves no subjects from which to estimate a ceiling.
     result["ceiling_lower"] = ("target", [np.nan, float(ceiling["lower"])])
     result["ceiling_upper"] = ("target", [np.nan, float(ceiling["upper"])])
     names = [n for n in ("model_V1", "model_animacy") if n in rdms["rdm_name"].values]
     levels = [
-        geometry.compare(
-            rdms.isel(rdm=int(np.flatnonzero(rdms["rdm_name"].values == n)[0])),
-            targets,
-            method="spearman",
-        ).values.ravel()
-        for n in names
+        [
+            float(geometry.compare(_named(rdms, name), rdms_of, method="spearman").mean())
+            for rdms_of in targets.values()
+        ]
+        for name in names
     ]
     if names:
-        result["reference_score"] = (("reference", "target"), np.stack(levels))
+        result["reference_score"] = (("reference", "target"), levels)
         result = result.assign_coords(reference=[n.replace("model_", "") + " model" for n in names])
     result.attrs = {
         "score_label": "RDM correlation (Spearman)",
@@ -141,9 +153,14 @@ def it_geometry(
         "comparison": "Spearman",
         "interval": f"95 % bootstrap over images ({n_draws} draws)",
         "convention": "ceiling: each subject against the mean of the others (lower) and of all "
-        "(upper); human IT is the mean of the subjects",
+        "(upper); human scores are means over subjects",
     }
     return result
+
+
+def _named(rdms: xr.DataArray, name: str) -> xr.DataArray:
+    """The first RDM of that name."""
+    return rdms.isel(rdm=int(np.flatnonzero(rdms["rdm_name"].values == name)[0]))
 
 
 def _session_means(rdms: xr.DataArray) -> xr.DataArray:

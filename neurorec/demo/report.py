@@ -136,6 +136,8 @@ def _encoding(r: Results, pngs: Mapping[str, Path], training: str) -> Section:
             "Ceiling": f"1 after correction; median ceiling r = {attrs['ceiling_median']:.3f} "
             f"(reliability {attrs['reliability_median']:.3f})",
             "Interval": f"{attrs['interval']}; differences are paired by neuron",
+            "Untrained": "one control for all: the first weights, with feedback, without dropout; "
+            "for the other designs the difference holds architecture and noise as well",
             "Cross-validation": attrs["splits"],
             "Reference": "pixels: ridge from every pixel of the images",
         },

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from neurorec import __version__
 from neurorec._checks import atomic_path
 from neurorec.demo import report
 from neurorec.demo.analysis import analyse, n_ticks
@@ -38,11 +39,11 @@ def run(settings: DemoSettings, console: Console | None = None) -> Path:
 
 
 def _run(settings: DemoSettings, console: Console) -> Path:
-    _claim(settings)
     brains = load_brains(simulated=settings.simulated, seed=settings.seed)
     if brains.reason:
         console.print(f"The recordings are SIMULATED: {brains.reason}.", highlight=False)
     task = load_task(settings)
+    _claim(settings, simulated=brains.simulated)
     sets = {"v4": brains.v4.stimuli, "it": brains.it_rdms.stimuli, "test": task.test}
     stimulus_sets = {name: stimuli for name, stimuli in sets.items() if stimuli is not None}
     seconds: dict[str, float] = {}
@@ -86,13 +87,17 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _claim(settings: DemoSettings) -> None:
-    """Mark ``out`` as the folder of these settings; refuse a folder of others."""
+def _claim(settings: DemoSettings, *, simulated: bool) -> None:
+    """Mark ``out`` as the folder of these settings; refuse a folder of others.
+
+    Asked for or not, simulated recordings are other data than real ones.
+    """
     marker = settings.out / "settings.json"
     mine = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items()}
     # Where the folder lies and what computes do not change the result that it holds.
     for name in ("out", "device"):
         mine.pop(name)
+    mine |= {"simulated": simulated, "neurorec": __version__}
     if marker.exists():
         found = json.loads(marker.read_text(encoding="utf-8"))
         if found != mine:

@@ -117,6 +117,7 @@ def compare_with_interval(
     level: float = 0.95,
     seed: int | np.random.Generator = 0,
     undefined: str = "raise",
+    average: str | None = None,
 ) -> xr.Dataset:
     """Scores of :func:`compare` with percentile bootstrap intervals over stimuli.
 
@@ -135,6 +136,9 @@ def compare_with_interval(
     level
         Coverage of the interval. It holds for other stimuli of the same kind, in the same
         subjects and models.
+    average
+        The leading dimension of ``b``, subjects for example, over which scores are averaged, in
+        the sample and in every draw: what :func:`noise_ceiling` bounds.
 
     Returns
     -------
@@ -145,7 +149,8 @@ def compare_with_interval(
     Raises
     ------
     ValueError
-        As :func:`compare`; and if ``n_draws`` or ``level`` allow no interval.
+        As :func:`compare`; if ``n_draws`` or ``level`` allow no interval; and if ``average`` is
+        not the one leading dimension of ``b``.
     """
     check_option("method", method, COMPARISONS)
     if n_draws < 2 or not 0 < level < 1:
@@ -153,17 +158,27 @@ def compare_with_interval(
             "an interval needs n_draws of at least 2 and a level between 0 and 1, "
             f"got n_draws={n_draws} and level={level}"
         )
+    leading = tuple(str(d) for d in b.dims if not str(d).startswith("condition"))
+    if average is not None and leading != (average,):
+        raise ValueError(f"average must be the leading dimension of b, {leading}, got {average!r}")
     score = compare(a, b, method=method, undefined=undefined)
     first, second, _ = matched(a, b, undefined=undefined)
     x, y = first.vectors(), second.vectors()
     rows, columns = defined(x), defined(y)
-    limits = np.full((2, len(x), len(y)), np.nan)
-    n_undefined = np.zeros((len(x), len(y)), dtype=np.int64)
+    if average is not None:
+        score = score.mean(str(score.dims[-1]), skipna=False, keep_attrs=True)
+        columns = np.array([columns.all()])
+    limits = np.full((2, len(x), len(columns)), np.nan)
+    n_undefined = np.zeros((len(x), len(columns)), dtype=np.int64)
     if rows.any() and columns.any():
         draws = draw_stimuli(first.n_conditions, n_draws=n_draws, seed=seed)
         scores = np.concatenate(
-            [WEIGHTED[method](x[rows], y[columns], counts) for counts in _batches(draws)]
+            [
+                WEIGHTED[method](x[rows], y if average else y[columns], counts)
+                for counts in _batches(draws)
+            ]
         )
+        scores = scores.mean(axis=2, keepdims=True) if average else scores
         tails = [(1 - level) / 2, (1 + level) / 2]
         limits[(slice(None), *np.ix_(rows, columns))] = np.nanquantile(scores, tails, axis=0)
         n_undefined[np.ix_(rows, columns)] = np.isnan(scores).sum(axis=0)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from neurorec._yaml import FrozenModel
+from neurorec._yaml import FrozenModel, PlacedError
 
 #: The source of every connection that carries the stimulus.
 IMAGE: Final = "image"
@@ -107,35 +107,44 @@ class Wiring(FrozenModel):
         pairs = [(c.source, c.target, c.delay) for c in self.connections]
         if len(set(pairs)) != len(pairs):
             raise ValueError("two connections join the same areas with the same delay; remove one")
-        for connection in self.connections:
-            self._check_connection(connection, names)
+        for index in range(len(self.connections)):
+            self._check_connection(index, names)
         if self.readout not in names:
-            raise ValueError(f"readout must be one of the areas {names}, got {self.readout!r}")
+            raise PlacedError(
+                f"readout must be one of the areas {names}, got {self.readout!r}", "readout"
+            )
         self.shapes()
         return self
 
-    def _check_connection(self, connection: Connection, names: list[str]) -> None:
+    def _check_connection(self, index: int, names: list[str]) -> None:
+        connection, place = self.connections[index], ("connections", index)
         if connection.source not in (IMAGE, *names):
-            raise ValueError(
+            raise PlacedError(
                 f"connection {connection} starts at an unknown area {connection.source!r}; "
-                f"the areas are {[IMAGE, *names]}"
+                f"the areas are {[IMAGE, *names]}",
+                *place,
             )
         if connection.target not in names:
-            raise ValueError(
+            raise PlacedError(
                 f"connection {connection} ends at an unknown area {connection.target!r}; "
-                f"the areas are {names}"
+                f"the areas are {names}",
+                *place,
             )
         if connection.source == IMAGE and connection.delay:
-            raise ValueError(f"connection {connection} must have delay 0, got {connection.delay}")
+            raise PlacedError(
+                f"connection {connection} must have delay 0, got {connection.delay}", *place
+            )
         if (connection.kind == "lateral") != (connection.source == connection.target):
-            raise ValueError(
+            raise PlacedError(
                 f"connection {connection} has kind {connection.kind!r}; "
-                "lateral means from an area to itself, and only that"
+                "lateral means from an area to itself, and only that",
+                *place,
             )
         if connection.kind == "feedforward" and (connection.resize or connection.silenced):
-            raise ValueError(
+            raise PlacedError(
                 f"connection {connection} is feedforward and can neither be resized nor silenced; "
-                "call it a skip connection"
+                "call it a skip connection",
+                *place,
             )
 
     def order(self) -> tuple[str, ...]:
@@ -153,9 +162,17 @@ class Wiring(FrozenModel):
         try:
             return tuple(TopologicalSorter(graph).static_order())
         except CycleError as error:
-            cycle = " → ".join(reversed(error.args[1]))
-            raise ValueError(
-                f"connections of zero delay form a cycle, {cycle}; give one of them a delay"
+            cycle = error.args[1]
+            last = max(
+                i
+                for i, c in enumerate(self.connections)
+                if c.delay == 0 and c.source in cycle and c.target in cycle
+            )
+            raise PlacedError(
+                f"connections of zero delay form a cycle, {' → '.join(reversed(cycle))}; "
+                "give one of them a delay",
+                "connections",
+                last,
             ) from None
 
     def area(self, name: str) -> Area:
@@ -207,8 +224,8 @@ class Wiring(FrozenModel):
             for name in ready:
                 shapes[name] = self._shape(name, shapes)
                 waiting.remove(name)
-        for connection in self.connections:
-            self._check_maps(connection, shapes)
+        for index in range(len(self.connections)):
+            self._check_maps(index, shapes)
         return shapes
 
     def _drivers(self, name: str) -> list[Connection]:
@@ -237,15 +254,18 @@ class Wiring(FrozenModel):
             return self.source_shape(driver, shapes)[1:]
         return shapes[connection.target][1:]
 
-    def _check_maps(self, connection: Connection, shapes: Mapping[str, Shape]) -> None:
+    def _check_maps(self, index: int, shapes: Mapping[str, Shape]) -> None:
+        connection = self.connections[index]
         if connection.kind == "feedforward" or connection.resize is not None:
             return
         given = self.source_shape(connection, shapes)[1:]
         wanted = self.landing_size(connection, shapes)
         if given != wanted:
-            raise ValueError(
+            raise PlacedError(
                 f"{connection.kind} connection {connection} brings a map of {given} where "
-                f"{wanted} is needed; give it a resize rule, bilinear or nearest"
+                f"{wanted} is needed; give it a resize rule, bilinear or nearest",
+                "connections",
+                index,
             )
 
     def without(self, what: Literal["feedback", "lateral", "skip", "noise"]) -> "Wiring":
@@ -274,7 +294,8 @@ class Wiring(FrozenModel):
 
     def stochastic_areas(self) -> frozenset[str]:
         """Areas whose activity depends on noise: noisy ones and all that hear from them."""
-        reached = {area.name for area in self.areas if area.noise}
+        # A frozen mask is the same in all trials.
+        reached = {a.name for a in self.areas if a.noise and a.noise.resample != "frozen"}
         while True:
             heard = {
                 c.target for c in self.connections if c.source in reached and not c.silenced

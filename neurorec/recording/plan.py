@@ -14,6 +14,12 @@ from neurorec.models import RecurrentNetwork
 from neurorec.stimuli import StimulusSet
 
 DTYPES: Final = ("float32", "float16")
+#: Names in a recording that are not the stimuli's.
+OWN_COLUMNS: Final = frozenset(
+    {"activity", "logits", "repetition", "neuroid_id", "region", "area", "channel", "row", "col"}
+    | {"class", "class_index", "timestep", "time_bin_start", "time_bin_end"}
+    | {"presentation", "neuroid", "time_bin", "stimulus"}
+)
 
 
 @final
@@ -102,9 +108,18 @@ def plan(
     ):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    taken = sorted(set(stimuli.table) & OWN_COLUMNS)
+    if taken:
+        raise ValueError(
+            f"the stimulus columns {taken} have names that a recording uses itself; rename them"
+        )
     stochastic = model.stochastic_areas if noise else frozenset[str]()
     if repetitions > 1 and not stochastic:
-        reason = "noise is off" if not noise else f"wiring {model.wiring.name!r} has no noise"
+        reason = (
+            "noise is off"
+            if not noise
+            else f"wiring {model.wiring.name!r} has no noise that differs between trials"
+        )
         raise ValueError(
             f"{repetitions} repetitions would be {repetitions} copies of one another: {reason}; "
             "ask for one repetition, or for noise=True of a model that has noise"

@@ -76,20 +76,25 @@ def record(
         dtype=dtype,
         batch_size=batch_size,
     )
-    provenance = _provenance(model, stimuli, chosen)
+    provenance = json.loads(json.dumps(_provenance(model, stimuli, chosen)))
     if not out.exists():
         check_space(chosen, out)
         with atomic_path(out) as partial:
             create(partial, chosen, stimuli, dt_ms=model.wiring.dt_ms, provenance=provenance)
             reserve(partial)
     recording = open_recording(out)
-    if recording.provenance != json.loads(json.dumps(provenance)):
+    if recording.provenance != provenance:
         raise ValueError(
-            f"{out} holds a recording of another model, stimulus set or setting; "
+            f"{out} holds a recording of another model, stimulus set or setting "
+            f"({', '.join(_differences(recording.provenance, provenance))} differ); "
             "give another name or delete it"
         )
     _write_missing(model, stimuli, chosen, out, resolve_device(device), progress)
     return recording
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    return sorted(k for k in found.keys() | wanted.keys() if found.get(k) != wanted.get(k))
 
 
 def _provenance(model: RecurrentNetwork, stimuli: StimulusSet, plan: Plan) -> dict[str, Any]:
@@ -177,4 +182,10 @@ def _batch(
         for area in areas:
             slabs[area][:, :, timestep] = state[area]["h"].flatten(1)
         logits[:, :, timestep] = model.readout(state)
+    for name, x in {**slabs, "logits": logits}.items():
+        if not torch.isfinite(x).all():
+            raise ValueError(
+                f"the activity of {name} is not finite as {x.dtype}: it diverges, or is too large "
+                "for that type; record fewer timesteps, or use dtype='float32'"
+            )
     return {name: x.cpu().numpy() for name, x in {**slabs, "logits": logits}.items()}

@@ -25,6 +25,8 @@ class SeededBatches(Sampler[list[int]]):
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
+        # Where lightning looks for a sampler to tell the epoch to.
+        self.sampler = self
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; the trainer calls this before each."""

@@ -1,5 +1,6 @@
 """The Lightning module: cross-entropy at every timestep."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -64,6 +65,11 @@ class TemporalClassifier(pl.LightningModule):
         """Keep the epoch's mean loss and report it."""
         self.history.append(sum(self.losses) / len(self.losses))
         self.losses = []
+        if not math.isfinite(self.history[-1]):
+            raise ValueError(
+                f"the loss of epoch {self.current_epoch} is {self.history[-1]}: training diverged; "
+                f"use a learning_rate below {self.learning_rate} or a smaller gradient_clip"
+            )
         self.on_epoch(self.current_epoch, self.history[-1])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

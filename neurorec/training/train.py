@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 import signal
 import threading
@@ -98,7 +99,7 @@ def train(
         )
     key = _fingerprint(model, task, settings)
     if out.exists():
-        return _finished(out, key)
+        return _finished(model, out, key)
     losses = _fit(model, task, settings, out.with_suffix(f".{key[:12]}.partial"), device, progress)
     description = {
         "fingerprint": key,
@@ -125,12 +126,13 @@ def _fingerprint(model: RecurrentNetwork, task: ClassificationTask, settings: Tr
     return digest.hexdigest()
 
 
-def _finished(out: Path, key: str) -> TrainingResult:
+def _finished(model: RecurrentNetwork, out: Path, key: str) -> TrainingResult:
     description = metadata(out)
     if description.get("fingerprint") != key:
         raise ValueError(f"{out} holds a model of another training; give another name or delete it")
     losses = tuple(json.loads(description["losses"]))
-    return TrainingResult(model=load(out), path=out, losses=losses)
+    model.load_state_dict(load(out).state_dict())
+    return TrainingResult(model=model, path=out, losses=losses)
 
 
 def _fit(
@@ -193,7 +195,9 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Silence lightning's advice about workers and devices, which does not fit small data."""
+    """Silence lightning's advice, which does not fit small data, and undo its global settings."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
     loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -205,3 +209,7 @@ def _quietly() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+        torch.use_deterministic_algorithms(deterministic)
+        os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+        if workspace is not None:
+            os.environ["CUBLAS_WORKSPACE_CONFIG"] = workspace

@@ -109,12 +109,12 @@ def test_without_mirror_and_network_the_recordings_are_simulated(tmp_path, monke
 
 
 def test_a_folder_belongs_to_its_settings(tmp_path):
-    _claim(DemoSettings(out=tmp_path, quick=True))
-    _claim(DemoSettings(out=tmp_path, quick=True, device="cpu"))
+    _claim(DemoSettings(out=tmp_path, quick=True), simulated=False)
+    _claim(DemoSettings(out=tmp_path, quick=True, device="cpu"), simulated=False)
     with pytest.raises(
         ValueError, match=r"other settings \(quick, simulated\); give another folder"
     ):
-        _claim(DemoSettings(out=tmp_path, simulated=True))
+        _claim(DemoSettings(out=tmp_path), simulated=True)
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,20 @@ def test_no_interval(rng, rdms_of, random_rdms_of, options):
     a = rdms_of(random_rdms_of(rng, 1, 8))
     with pytest.raises(ValueError, match="n_draws of at least 2 and a level between 0 and 1"):
         compare_with_interval(a, a, seed=0, **options)
+
+
+def test_average_over_subjects_by_hand(rng, rdms_of, random_rdms_of):
+    model, subjects = (rdms_of(random_rdms_of(rng, k, 12), dim=d) for k, d in ((2, "m"), (3, "s")))
+    options = {"method": "pearson", "n_draws": 400, "seed": 3}
+    averaged = compare_with_interval(model, subjects, average="s", **options)
+    apart = compare_with_interval(model, subjects, **options)
+    np.testing.assert_allclose(averaged["score"], apart["score"].mean("s"), atol=1e-12)
+    assert averaged["ci_low"].dims == ("m",)
+    # The mean of three subjects scatters less than the least certain of them.
+    width = averaged["ci_high"] - averaged["ci_low"]
+    assert (width < (apart["ci_high"] - apart["ci_low"]).max("s")).all()
+    one = compare_with_interval(model, subjects.isel(s=[0]), average="s", **options)
+    for name in ("score", "ci_low", "ci_high"):
+        np.testing.assert_allclose(one[name], apart[name].isel(s=0), atol=1e-12)
+    with pytest.raises(ValueError, match=r"average must be the leading dimension of b, \('s',\)"):
+        compare_with_interval(model, subjects, average="subject", **options)

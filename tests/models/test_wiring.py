@@ -99,6 +99,32 @@ def test_the_line_is_the_key_s(tmp_path):
         wiring(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "location"),
+    [
+        ("unknown source", "connections.0"),
+        ("unknown target", "connections.1"),
+        ("zero-delay cycle", "connections.7"),
+        ("feedback without resize", "connections.7"),
+        ("unknown readout", "readout"),
+    ],
+)
+def test_a_fault_of_the_whole_names_the_entry_that_causes_it(name, location, tmp_path):
+    path = tmp_path / "wrong.yaml"
+    content = edited(WRONG[name][0])
+    path.write_text(yaml.safe_dump(content, sort_keys=False, default_flow_style=False))
+    with pytest.raises(ValueError, match=re.escape(location)) as caught:
+        wiring(path)
+    line = int(re.search(r"line (\d+)", str(caught.value)).group(1))
+    text = path.read_text().splitlines()
+    if location == "readout":
+        assert text[line - 1].startswith("readout:")
+    else:
+        number = int(location.split(".")[1])
+        starts = [i for i, x in enumerate(text, 1) if x.startswith("- delay:")]
+        assert line == starts[number]
+
+
 def test_not_yaml_and_not_a_mapping(tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text("a: [")

@@ -308,3 +308,44 @@ def test_recording_on_this_device(tmp_path, device):
     b = record(model(), stimuli(), out=tmp_path / "b.h5", noise=True, device="cpu")
     for area in a.areas:
         np.testing.assert_allclose(a.load(area).values, b.load(area).values, rtol=1e-4, atol=1e-5)
+
+
+def test_activity_that_is_not_finite_is_not_kept(tmp_path):
+    network = model(name="ff")
+    torch.nn.init.constant_(network.areas["a1"].combine.bias, 1e5)
+    with pytest.raises(ValueError, match=r"a1 is not finite as torch.float16: .* dtype='float32'"):
+        record(network, stimuli(), out=tmp_path / "r.h5", dtype="float16")
+    with h5py.File(tmp_path / "r.h5") as file:
+        assert file["journal"][()].sum() == 0
+
+
+def test_stimulus_columns_that_a_recording_uses_itself(tmp_path):
+    shown = stimuli()
+    clash = StimulusSet(
+        identifier="x", pixels=shown.pixels, table=shown.table.assign(row=0, channel=1)
+    )
+    with pytest.raises(ValueError, match=r"stimulus columns \['channel', 'row'\] .* rename them"):
+        record(model(), clash, out=tmp_path / "r.h5")
+
+
+def test_other_labels_are_another_stimulus_set(tmp_path):
+    shown = stimuli()
+    record(model(), shown, out=tmp_path / "r.h5")
+    relabelled = StimulusSet(
+        identifier=shown.identifier, pixels=shown.pixels, table=shown.table.assign(label=0)
+    )
+    with pytest.raises(ValueError, match=r"\(stimuli_sha256 differ\)"):
+        record(model(), relabelled, out=tmp_path / "r.h5")
+
+
+def test_a_frozen_mask_makes_no_trials(tmp_path):
+    wiring = model().wiring
+    areas = tuple(
+        a.model_copy(update={"noise": a.noise.model_copy(update={"resample": "frozen"})})
+        if a.noise
+        else a
+        for a in wiring.areas
+    )
+    frozen = build(wiring.model_copy(update={"areas": areas}))
+    with pytest.raises(ValueError, match="would be 2 copies of one another"):
+        record(frozen, stimuli(), out=tmp_path / "r.h5", repetitions=2, noise=True)

@@ -169,3 +169,37 @@ def test_on_a_gpu_it_learns_the_same_way(tmp_path, device):
     )
     assert np.isfinite(result.losses).all()
     assert result.losses[-1] < result.losses[0]
+
+
+def test_every_epoch_has_its_own_order(tmp_path, monkeypatch):
+    epochs = []
+    told = SeededBatches.set_epoch
+    monkeypatch.setattr(
+        SeededBatches, "set_epoch", lambda self, epoch: (epochs.append(epoch), told(self, epoch))[1]
+    )
+    train(network(), small_task(), out=tmp_path / "m.safetensors", settings=SETTINGS, device="cpu")
+    assert sorted(set(epochs)) == [0, 1, 2]
+
+
+def test_the_model_is_trained_in_place_also_from_a_finished_checkpoint(tmp_path):
+    arguments = {"out": tmp_path / "m.safetensors", "settings": SETTINGS, "device": "cpu"}
+    train(network(), small_task(), **arguments)
+    model = network()
+    result = train(model, small_task(), **arguments)
+    assert result.model is model
+    trained = load(tmp_path / "m.safetensors")
+    for a, b in zip(model.parameters(), trained.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_diverging_training_is_not_kept(tmp_path):
+    model = network()
+    torch.nn.init.constant_(model.decoder.weight, float("nan"))
+    with pytest.raises(ValueError, match="the loss of epoch 0 is nan: training diverged; use a"):
+        train(model, small_task(), out=tmp_path / "m.safetensors", settings=SETTINGS, device="cpu")
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_training_leaves_torch_as_it_was(tmp_path):
+    train(network(), small_task(), out=tmp_path / "m.safetensors", settings=SETTINGS, device="cpu")
+    assert not torch.are_deterministic_algorithms_enabled()
