@@ -159,8 +159,9 @@ def it_geometry(
 
 
 def _named(rdms: xr.DataArray, name: str) -> xr.DataArray:
-    """The first RDM of that name."""
-    return rdms.isel(rdm=int(np.flatnonzero(rdms["rdm_name"].values == name)[0]))
+    """The first RDM of that name, without the coordinates that say which one it was."""
+    found = rdms.isel(rdm=int(np.flatnonzero(rdms["rdm_name"].values == name)[0]))
+    return found.drop_vars([str(n) for n, c in found.coords.items() if c.dims == ()])
 
 
 def _session_means(rdms: xr.DataArray) -> xr.DataArray:
