@@ -52,7 +52,7 @@ class RecurrentNetwork(nn.Module):
         )
         self.decoder = nn.Linear(wiring.area(wiring.readout).channels, wiring.classes)
         _initialise(self, torch.Generator().manual_seed(seed))
-        # Channels together run faster than planes (benchmarks/engine.py).
+        # The layout in which oneDNN and cuDNN compute convolutions.
         for parameter in self.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
