@@ -37,6 +37,16 @@ def expected(shared_data) -> Path:
     return shared_data / "expected"
 
 
+@pytest.fixture(scope="session")
+def zhang(shared_data):
+    """Counts of macaque IT in bins of 10 ms."""
+    from neurorec import datasets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
+        return datasets.load("zhang-desimone-2011", bin_width_ms=10).assembly
+
+
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request) -> str:
     if request.param == "cuda":

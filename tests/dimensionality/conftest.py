@@ -30,14 +30,6 @@ def assembly_of():
 
 
 @pytest.fixture(scope="session")
-def zhang(shared_data):
-    """Counts of macaque IT in bins of 10 ms."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        return datasets.load("zhang-desimone-2011", bin_width_ms=10).assembly
-
-
-@pytest.fixture(scope="session")
 def cowley(shared_data):
     """Macaque V4, by session."""
 

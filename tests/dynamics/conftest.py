@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurorec import assemblies, datasets
+from neurorec import assemblies
 
 
 def make_population(
@@ -32,14 +32,6 @@ def make_population(
 @pytest.fixture(scope="session")
 def population_of():
     return make_population
-
-
-@pytest.fixture(scope="session")
-def zhang(shared_data):
-    """Counts of macaque IT in bins of 10 ms."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        return datasets.load("zhang-desimone-2011", bin_width_ms=10).assembly
 
 
 @pytest.fixture(scope="session")

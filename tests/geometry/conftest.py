@@ -58,14 +58,6 @@ def objects_92(shared_data):
 
 
 @pytest.fixture(scope="session")
-def zhang(shared_data):
-    """Counts of macaque IT in bins of 10 ms."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        return datasets.load("zhang-desimone-2011", bin_width_ms=10).assembly
-
-
-@pytest.fixture(scope="session")
 def assembly_of():
     return make_assembly
 
