@@ -67,7 +67,7 @@ def analyse(
         brains.provenance,
         [settings.seed, settings.n_draws, settings.repetitions, training],
     ]
-    readout = trained["ff"].model.wiring.readout
+    readout = trained["ff"].model.wiring.readout.area
     options: dict[str, Any] = {"n_draws": settings.n_draws, "seed": settings.seed}
     test = f"test images of {training}"
 

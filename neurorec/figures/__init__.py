@@ -27,3 +27,5 @@ from neurorec.figures.style import journal_style as journal_style
 from neurorec.figures.style import model_styles as model_styles
 from neurorec.figures.style import new_figure as new_figure
 from neurorec.figures.watermark import watermark as watermark
+from neurorec.figures.wiring import wiring as wiring
+from neurorec.figures.wiring import wiring_table as wiring_table

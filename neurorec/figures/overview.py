@@ -12,6 +12,7 @@ from neurorec._checks import check_option
 from neurorec.figures._axes import colour_bar, timestep_axis, timestep_label
 from neurorec.figures._finish import finish
 from neurorec.figures._results import is_simulated, names, padded_limits, sentence
+from neurorec.figures._small_wiring import draw_small_wiring
 from neurorec.figures._text import handle, note_below, panel_letter
 from neurorec.figures.encoding import (
     check_encoding,
@@ -36,8 +37,10 @@ from neurorec.figures.style import (
     model_styles,
     new_figure,
 )
-from neurorec.figures.wiring import draw_small_wiring, draw_wiring
+from neurorec.figures.wiring import draw_wiring
 
+#: Width in which the scheme is laid out.
+_SCHEME_MM: Final = 92.0
 #: (model, row, column, feedback, dropout) of the key.
 _DESIGN: Final = (
     ("ff", 0, 0, False, False),
@@ -150,9 +153,11 @@ def overview_table(
 
 def _draw_design(figure: Figure, place: SubplotSpec, drawn: Sequence[str]) -> None:
     """The scheme, and beside it the 2 x 2 key that is also the legend."""
+    from neurorec.models import preset
+
     columns = GridSpecFromSubplotSpec(1, 2, subplot_spec=place, width_ratios=(1.15, 1.0))
     scheme = figure.add_subplot(columns[0])
-    draw_wiring(scheme)
+    draw_wiring(scheme, preset("greco2025-fb-dropout"), width_mm=_SCHEME_MM)
     panel_letter(scheme, "a", x_pt=0.0, y_pt=-2.0)
     others = [name for name in drawn if name not in {design[0] for design in _DESIGN}]
     n_rows = -(-len(others) // 2)

@@ -1,5 +1,7 @@
 """Recurrent vision models: wirings as data and the engine that runs them."""
 
+from neurorec.models import adapters as adapters
+from neurorec.models.blt import blt as blt
 from neurorec.models.build import build as build
 from neurorec.models.build import wiring as wiring
 from neurorec.models.cells import CELLS as CELLS
@@ -12,8 +14,9 @@ from neurorec.models.presets import PRESETS as PRESETS
 from neurorec.models.presets import preset as preset
 from neurorec.models.protocol import RecurrentModel as RecurrentModel
 from neurorec.models.protocol import State as State
+from neurorec.models.summary import Summary as Summary
+from neurorec.models.summary import summarise as summarise
 from neurorec.models.wiring import IMAGE as IMAGE
 from neurorec.models.wiring import Area as Area
 from neurorec.models.wiring import Connection as Connection
-from neurorec.models.wiring import Noise as Noise
 from neurorec.models.wiring import Wiring as Wiring

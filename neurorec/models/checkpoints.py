@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from neurorec._checks import atomic_path
+from neurorec._yaml import explain
 from neurorec.models.network import RecurrentNetwork
 from neurorec.models.wiring import Wiring
 
@@ -36,14 +38,21 @@ def load(path: str | Path) -> RecurrentNetwork:
     Raises
     ------
     ValueError
-        If the file is no safetensors file, is truncated, or carries no wiring.
+        If the file is no safetensors file, is truncated, carries no valid wiring, or weights that
+        do not fit it.
     """
     path = Path(path)
     tensors, header = _read(path)
     if "wiring" not in header:
         raise ValueError(f"{path} carries no wiring; it was not written by neurorec.models.save")
-    model = RecurrentNetwork(Wiring.model_validate_json(header["wiring"]))
-    model.load_state_dict(tensors)
+    try:
+        model = RecurrentNetwork(Wiring.model_validate_json(header["wiring"]), seed=None)
+        model.load_state_dict(tensors)
+    except ValidationError as error:
+        raise ValueError(f"the wiring that {path} carries is not valid: {explain(error)}") from None
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())
+        raise ValueError(f"the weights of {path} do not fit its wiring: {problem}") from None
     return model
 
 

@@ -1,31 +1,26 @@
 """The engine: one module that runs any wiring."""
 
-import math
-from collections.abc import Iterator, Mapping
-from typing import final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from neurorec.models.cells import CELLS
-from neurorec.models.combine import Concat, Sum, build_combine, key
-from neurorec.models.noise import keep_mask, stream
+from neurorec.models.advance import Areas, Tick, advance_area, past_of
+from neurorec.models.area import AreaModule, frozen_for
+from neurorec.models.cold_start import initial_state
+from neurorec.models.conditions import Unroll
+from neurorec.models.decoder import Decoder
+from neurorec.models.halting import HaltingUnit, halting_weights
+from neurorec.models.initial import initialise
+from neurorec.models.memo import Memo
 from neurorec.models.protocol import State
-from neurorec.models.wiring import IMAGE, Area, Noise, Shape, Wiring
+from neurorec.models.readouts import OVER_TIME, Decision, TimeSoftmax
+from neurorec.models.time_limits import time_limits
+from neurorec.models.wiring import Wiring
 
-#: Seed of masks that are the same in every trial.
-FROZEN_SEED = 20250809
-
-
-@final
-class AreaModule(nn.Module):
-    """Parameters of one area: combine rule, norm and cell."""
-
-    def __init__(self, wiring: Wiring, area: Area, shapes: Mapping[str, Shape]) -> None:
-        super().__init__()
-        self.combine = build_combine(wiring, area, shapes)
-        self.norm = nn.GroupNorm(1, area.channels) if area.norm == "group" else nn.Identity()
-        self.cell = CELLS[area.cell]()
+Projection = Callable[[Tensor, int], Tensor]
 
 
 @final
@@ -39,28 +34,68 @@ class RecurrentNetwork(nn.Module):
     wiring
         What to run.
     seed
-        Of the initial weights: normal with variance 2 / (all inputs of a unit, over all its
-        connections), so that the summed drive keeps the scale of its inputs; biases are 0.
+        Of the initial weights; None leaves them as they are in memory, for loading or counting.
     """
 
-    def __init__(self, wiring: Wiring, *, seed: int = 0) -> None:
+    def __init__(self, wiring: Wiring, *, seed: int | None = 0) -> None:
         super().__init__()
         self.wiring = wiring
-        self._shapes = wiring.shapes()
-        self.areas = nn.ModuleDict(
-            {name: AreaModule(wiring, wiring.area(name), self._shapes) for name in wiring.order()}
+        sizes = wiring.sizes()
+        self._shapes = {name: sizes[name].output for name in wiring.order()}
+        with torch.random.fork_rng(devices=()):  # torch's modules draw from its global generator
+            self.areas = nn.ModuleDict(
+                {name: AreaModule(wiring, wiring.area(name), sizes) for name in wiring.order()}
+            )
+            channels = wiring.area(wiring.readout.area).channels
+            self.decoder = Decoder(wiring.readout, channels, wiring.classes)
+            watched = wiring.area(wiring.halting_area).channels
+            self.halting = HaltingUnit(watched, wiring.halting) if wiring.halting else None
+        learned = wiring.readout.over_time == "softmax"
+        self.time_softmax = TimeSoftmax(wiring.timesteps) if learned else None
+        if seed is not None:
+            initialise(self, torch.Generator().manual_seed(seed))
+        self.freeze(epoch=0)
+        mean, std = (
+            torch.as_tensor(value, dtype=torch.float32).reshape(-1, 1, 1)
+            for value in (wiring.input_mean, wiring.input_std)
         )
-        self.decoder = nn.Linear(wiring.area(wiring.readout).channels, wiring.classes)
-        _initialise(self, torch.Generator().manual_seed(seed))
-        # The layout in which oneDNN and cuDNN compute convolutions.
-        for parameter in self.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self.register_buffer("input_mean", mean, persistent=False)
+        self.register_buffer("input_std", std, persistent=False)
+
+    @property
+    def name(self) -> str:
+        """The wiring's."""
+        return self.wiring.name
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the images it takes, in pixels."""
+        return self.wiring.input_size
+
+    @property
+    def timesteps(self) -> int:
+        """How many timesteps are run unless another number is asked for."""
+        return self.wiring.timesteps
+
+    @property
+    def dt_ms(self) -> float | int:
+        """What a timestep stands for, in milliseconds."""
+        return self.wiring.dt_ms
+
+    @property
+    def logits_shape(self) -> tuple[int, ...]:
+        """Shape of one trial's logits: (class,), or (class, height, width) without pooling."""
+        readout, classes = self.wiring.readout, self.wiring.classes
+        return (classes, *self._shapes[readout.area][1:]) if readout.pool == "none" else (classes,)
+
+    def description(self) -> dict[str, Any]:
+        """All that determines its activity, besides the weights: the wiring."""
+        return {"wiring": self.wiring.model_dump(mode="json")}
 
     @property
     def area_shapes(self) -> dict[str, tuple[int, ...]]:
         """Channels, height and width of each area, in order of evaluation."""
-        return {name: self._shapes[name] for name in self.wiring.order()}
+        return dict(self._shapes)
 
     @property
     def stochastic_areas(self) -> frozenset[str]:
@@ -70,7 +105,41 @@ class RecurrentNetwork(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.decoder.weight.device
+        return self._like.device
+
+    @property
+    def max_timesteps(self) -> int | None:
+        """How many timesteps the network can run; None without a limit."""
+        return min((limit for limit, _ in time_limits(self.wiring, self._areas)), default=None)
+
+    @property
+    def _like(self) -> Tensor:
+        return self.input_mean  # type: ignore[return-value]
+
+    def freeze(self, epoch: int) -> None:
+        """Hold still what the wiring says is frozen in ``epoch``, and let the rest be trained."""
+        for area in self._areas.values():
+            area.requires_grad_(not frozen_for(area.area, epoch))
+            for connection in area.connections:
+                if connection.key in area.links and frozen_for(connection, epoch):
+                    area.links[connection.key].requires_grad_(False)
+
+    def unrolled(self, mode: Unroll) -> "RecurrentNetwork":
+        """The same weights in biological or engineering time; a copy.
+
+        See :func:`neurorec.models.conditions.unrolled`.
+        """
+        other = RecurrentNetwork(self.wiring.unrolled(mode), seed=None)
+        links = {
+            f"areas.{old.target}.links.{old.key}": f"areas.{new.target}.links.{new.key}"
+            for old, new in zip(self.wiring.connections, other.wiring.connections, strict=True)
+        }
+        weights = {}
+        for name, tensor in self.state_dict().items():
+            link = ".".join(name.split(".")[:4])
+            weights[links.get(link, link) + name.removeprefix(link)] = tensor
+        other.to(self._like).load_state_dict(weights)
+        return other.train(self.training)
 
     def init_state(
         self,
@@ -79,7 +148,7 @@ class RecurrentNetwork(nn.Module):
         *,
         trial_seeds: Tensor | None = None,
     ) -> State:
-        """State of zeros before the first timestep.
+        """State before the first timestep, as the areas' cold starts say.
 
         Parameters
         ----------
@@ -97,8 +166,7 @@ class RecurrentNetwork(nn.Module):
         """
         if generator is not None and trial_seeds is not None:
             raise ValueError("give a generator or trial_seeds, not both")
-        weight = self.decoder.weight
-        state: State = {"trial": {"timestep": torch.zeros((), dtype=torch.int64)}}
+        state: State = {"trial": {"timestep": torch.zeros((), dtype=torch.int64, device="cpu")}}
         if generator is not None:
             trial_seeds = torch.randint(
                 2**62, (batch_size,), generator=generator, device=generator.device
@@ -108,13 +176,11 @@ class RecurrentNetwork(nn.Module):
                 raise ValueError(
                     f"expected {batch_size} trial seeds, got shape {tuple(trial_seeds.shape)}"
                 )
-            state["trial"]["seed"] = trial_seeds.to(weight.device)
-        for name, shape in self._shapes.items():
-            names = (*self._cell_states(name), *self._past(name))
-            zeros = torch.zeros(
-                (batch_size, *shape), dtype=weight.dtype, device=weight.device
-            ).contiguous(memory_format=torch.channels_last)
-            state[name] = dict.fromkeys(names, zeros)
+            state["trial"]["seed"] = trial_seeds.to(self.device, torch.int64)
+        for name, area in self._areas.items():
+            state[name] = initial_state(
+                area, past_of(self.wiring, name), batch_size, state["trial"].get("seed"), self._like
+            )
         return state
 
     def step(self, x: Tensor, state: State) -> State:
@@ -127,10 +193,17 @@ class RecurrentNetwork(nn.Module):
         state
             From :meth:`init_state` or the step before; it is not changed.
         """
-        return self._advance(self._image_terms(x), state)
+        timestep = int(state["trial"]["timestep"])
+        self.check_time(timestep + 1)
+        return self._advance(self._seen(x, timestep, Memo()), state, timestep, Memo())
 
     def unroll(
-        self, x: Tensor, timesteps: int, state: State | None = None
+        self,
+        x: Tensor,
+        timesteps: int,
+        state: State | None = None,
+        *,
+        projections: Mapping[str, Projection] | None = None,
     ) -> Iterator[tuple[int, State]]:
         """Yield ``(timestep, state)`` for ``timesteps`` steps.
 
@@ -142,42 +215,159 @@ class RecurrentNetwork(nn.Module):
         timesteps
             How many; a static image may be shown for longer than in training.
         state
-            Where to begin; zeros without noise if left out.
+            Where to begin; the areas' cold starts without noise if left out.
+        projections
+            By area, what is done to its ``h`` after every update: ``projection(h, timestep)``. A
+            clamp, a norm ball, agreement with data.
 
         Raises
         ------
         ValueError
-            If a sequence has fewer frames than ``timesteps``.
+            If a sequence has fewer frames than ``timesteps``, the network cannot run so long, or
+            a projection names an area that does not exist.
         """
-        if x.ndim == 5 and len(x) < timesteps:
-            raise ValueError(f"asked for {timesteps} timesteps of a sequence of {len(x)} frames")
+        for name in projections or {}:
+            self.wiring.area(name)
+        _check_shown(x, timesteps)
         state = self.init_state(x.shape[-4]) if state is None else state
-        terms = self._image_terms(x) if x.ndim == 4 else None
+        start = int(state["trial"]["timestep"])
+        self.check_time(start + timesteps)
+        memo = Memo()
         for timestep in range(timesteps):
-            frame_terms = self._image_terms(x[timestep]) if terms is None else terms
-            state = self._advance(frame_terms, state)
+            frame = x if x.ndim == 4 else x[timestep]
+            seen = self._seen(frame, start + timestep, memo)
+            state = self._advance(seen, state, start + timestep, memo, projections)
             yield timestep, state
 
     def forward(
-        self, x: Tensor, *, timesteps: int | None = None, state: State | None = None
+        self,
+        x: Tensor,
+        *,
+        timesteps: int | None = None,
+        state: State | None = None,
+        checkpoint_every: int | None = None,
     ) -> Tensor:
-        """Logits (timestep, trial, class) of an unroll."""
+        """Logits (timestep, trial, class, …) of an unroll; see :meth:`outputs`."""
+        return self.outputs(x, timesteps=timesteps, state=state, checkpoint_every=checkpoint_every)[
+            0
+        ]
+
+    def outputs(
+        self,
+        x: Tensor,
+        *,
+        timesteps: int | None = None,
+        state: State | None = None,
+        checkpoint_every: int | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits (timestep, trial, class, …), and halting probabilities (timestep, trial) if any.
+
+        A network that halts stops early, outside training, once every trial has. With
+        ``checkpoint_every`` the activity inside each segment of so many timesteps is not kept for
+        the backward pass but computed again, which saves memory and costs time.
+
+        Raises
+        ------
+        ValueError
+            If ``checkpoint_every`` is not positive, or for the reasons of :meth:`unroll`.
+        """
         steps = self.wiring.timesteps if timesteps is None else timesteps
-        return torch.stack([self.readout(s) for _, s in self.unroll(x, steps, state)])
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise ValueError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
+        _check_shown(x, steps)
+        reached = self.init_state(x.shape[-4]) if state is None else state
+        length, parts = checkpoint_every or steps, []
+        for first in range(0, steps, length):
+            n = min(length, steps - first)
+            frames = x if x.ndim == 4 else x[first : first + n]
+            if checkpoint_every is None:
+                *part, reached = self._segment(frames, n, reached)
+            else:
+                *part, reached = checkpoint(self._segment, frames, n, reached, use_reentrant=False)  # type: ignore[misc]
+            parts.append(part)
+            if self._all_halted([p for _, p in parts]):
+                break
+        logits, p = (torch.cat(x) for x in zip(*parts, strict=True))
+        return logits, None if self.halting is None else p
+
+    def _segment(self, x: Tensor, timesteps: int, state: State) -> tuple[Tensor, Tensor, State]:
+        """Logits, halting probabilities (or nothing) and last state of some timesteps."""
+        logits, p = [], []
+        reached = state
+        for _, reached in self.unroll(x, timesteps, state):
+            logits.append(self.readout(reached))
+            if self.halting is not None:
+                p.append(reached["halting"]["p"][None])
+                if self._all_halted(p):
+                    break
+        return torch.stack(logits), torch.cat(p) if p else logits[0].new_zeros(0), reached
+
+    def _all_halted(self, p: list[Tensor]) -> bool:
+        """Whether no trial needs a further timestep; in training all timesteps are computed."""
+        if self.halting is None or self.training:
+            return False
+        return bool((torch.cat(p).sum(dim=0) >= 1 - self.halting.options.epsilon).all())
+
+    def decide(self, logits: Tensor, p: Tensor | None = None) -> Decision:
+        """One answer per trial from :meth:`outputs`, by the wiring's rule ``over_time``.
+
+        Raises
+        ------
+        ValueError
+            If the network halts and the halting probabilities are missing.
+        """
+        if self.time_softmax is not None:
+            last = torch.full((logits.shape[1],), len(logits) - 1, device=logits.device)
+            return Decision(self.time_softmax(logits), last)
+        if self.halting is not None:
+            if p is None:
+                raise ValueError(
+                    f"{self.wiring.name!r} weighs its logits by halting probabilities, and decide "
+                    "got none; give it both results of outputs()"
+                )
+            halted = halting_weights(p, self.halting.options.epsilon)
+            weights = halted.weights.reshape(*p.shape, *[1] * (logits.ndim - 2))
+            return Decision((weights * logits).sum(dim=0), halted.n_timesteps - 1)
+        rule, threshold = self.wiring.readout.over_time, self.wiring.readout.threshold
+        decide: Any = OVER_TIME[rule]
+        return decide(logits) if threshold is None else decide(logits, threshold)
+
+    def answer(
+        self, x: Tensor, *, timesteps: int | None = None, state: State | None = None
+    ) -> Decision:
+        """One answer per trial, by the wiring's rule ``over_time``, and when it was given."""
+        return self.decide(*self.outputs(x, timesteps=timesteps, state=state))
 
     def readout(self, state: State) -> Tensor:
-        """Logits (trial, class) from the spatial mean of the readout area."""
-        return self.decoder(state[self.wiring.readout]["h"].mean(dim=(2, 3)))
+        """Logits (trial, class), or (trial, class, height, width) without pooling."""
+        return self.decoder(state[self.wiring.readout.area]["h"])
 
-    def _cell_states(self, name: str) -> tuple[str, ...]:
-        return self.areas[name].cell.states  # type: ignore[union-attr, return-value]
+    @property
+    def _areas(self) -> Areas:
+        return dict(self.areas.items())  # type: ignore[arg-type]
 
-    def _past(self, name: str) -> tuple[str, ...]:
-        """Names under which an area's older outputs wait: ``h_1`` is one step older than ``h``."""
-        delays = [c.delay for c in self.wiring.connections if c.source == name]
-        return tuple(f"h_{age}" for age in range(1, max(delays, default=0)))
+    def check_time(self, timesteps: int) -> None:
+        """Refuse to run for longer than some parameter allows.
 
-    def _image_terms(self, x: Tensor) -> dict[str, Tensor | None]:
+        Raises
+        ------
+        ValueError
+            With the part that cannot, the reason and the remedy.
+        """
+        for limit, reason in time_limits(self.wiring, self._areas):
+            if timesteps > limit:
+                raise ValueError(
+                    f"{self.wiring.name!r} can run for {limit} timesteps, not for {timesteps}: "
+                    f"{reason}"
+                )
+
+    def _seen(self, x: Tensor, timestep: int, memo: Memo) -> Tensor:
+        """The normalised image, or what is shown after it."""
+        on = self.wiring.on_timesteps
+        visible = on is None or timestep < on
+        return memo("image" if visible else "off", self._normalised if visible else self._off, x)
+
+    def _normalised(self, x: Tensor) -> Tensor:
         wiring = self.wiring
         expected = (wiring.input_channels, wiring.input_size, wiring.input_size)
         if x.ndim != 4 or tuple(x.shape[1:]) != expected:
@@ -185,62 +375,38 @@ class RecurrentNetwork(nn.Module):
                 f"wiring {wiring.name!r} takes images (trial, {', '.join(map(str, expected))}), "
                 f"got {tuple(x.shape)}; resize them with neurorec.models.to_images"
             )
-        image = (x - wiring.input_mean) / wiring.input_std
-        image = image.contiguous(memory_format=torch.channels_last)
-        return {name: area.combine.image_terms(image) for name, area in self.areas.items()}  # type: ignore[union-attr, operator]
+        return (x - self.input_mean) / self.input_std  # type: ignore[operator]
 
-    def _advance(self, image_terms: Mapping[str, Tensor | None], old: State) -> State:
-        timestep = old["trial"]["timestep"]
-        new: State = {"trial": {**old["trial"], "timestep": timestep + 1}}
-        seeds = old["trial"].get("seed")
-        for index, (name, area) in enumerate(self.areas.items()):
-            inputs = {
-                key(c): self._delivered(c.source, c.delay, old, new)
-                for c in self.wiring.into(name)
-                if c.source != IMAGE and not c.silenced
-            }
-            drive = area.norm(area.combine(image_terms[name], inputs))  # type: ignore[union-attr, operator]
-            state = area.cell(drive, old[name])  # type: ignore[union-attr, operator]
-            noise = self.wiring.area(name).noise
-            if noise is not None and seeds is not None:
-                state["h"] = _dropped(state["h"], noise, seeds, index, int(timestep))
-            for age, past in enumerate(self._past(name), start=1):
-                state[past] = old[name]["h" if age == 1 else f"h_{age - 1}"]
-            new[name] = state
+    def _off(self, x: Tensor) -> Tensor:
+        return torch.full_like(self._normalised(x), self.wiring.off_value)
+
+    def _advance(
+        self,
+        image: Tensor,
+        old: State,
+        timestep: int,
+        memo: Memo,
+        projections: Mapping[str, Projection] | None = None,
+    ) -> State:
+        new: State = {"trial": {**old["trial"], "timestep": old["trial"]["timestep"] + 1}}
+        tick = Tick(image=image, timestep=timestep, memo=memo, old=old, new=new)
+        areas = self._areas
+        for name in areas:
+            new[name] = advance_area(self.wiring, areas, name, tick)
+            if projections is not None and name in projections:
+                new[name]["h"] = projections[name](new[name]["h"], timestep)
+        if self.halting is not None:
+            new["halting"] = {"p": self.halting(new[self.wiring.halting_area]["h"])}
         return new
 
-    @staticmethod
-    def _delivered(source: str, delay: int, old: State, new: State) -> Tensor:
-        if delay == 0:
-            return new[source]["h"]
-        return old[source]["h" if delay == 1 else f"h_{delay - 1}"]
 
-
-def _dropped(h: Tensor, noise: Noise, seeds: Tensor, index: int, timestep: int) -> Tensor:
-    """Dropout of single units, survivors scaled by 1 / (1 - p)."""
-    if noise.resample == "frozen":
-        seeds = torch.full_like(seeds, FROZEN_SEED)
-    labels = (index, timestep) if noise.resample == "step" else (index,)
-    mask = keep_mask(stream(seeds, *labels), math.prod(h.shape[1:]), noise.p)
-    return h * (mask.view(h.shape) / (1 - noise.p))
-
-
-@torch.no_grad()
-def _initialise(network: RecurrentNetwork, generator: torch.Generator) -> None:
-    for area in network.areas.values():
-        combine = area.combine
-        if isinstance(combine, Sum):
-            groups = [list(combine.weights.values())]
-        elif isinstance(combine, Concat):
-            groups = [[combine.mix], [combine.integrate]]
-        else:
-            raise TypeError(f"no initial weights are known for {type(combine).__name__}")
-        for group in groups:
-            fan_in = sum(conv.weight[0].numel() for conv in group)  # type: ignore[union-attr, index]
-            for conv in group:
-                conv.weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)  # type: ignore[union-attr, operator]
-                if conv.bias is not None:
-                    conv.bias.zero_()  # type: ignore[union-attr, operator]
-    bound = 1 / math.sqrt(network.decoder.in_features)
-    network.decoder.weight.uniform_(-bound, bound, generator=generator)
-    network.decoder.bias.zero_()
+def _check_shown(x: Tensor, timesteps: int) -> None:
+    if x.ndim not in (4, 5):
+        raise ValueError(
+            "expected images (trial, channel, height, width) or a sequence of them (timestep, "
+            f"trial, channel, height, width), got shape {tuple(x.shape)}"
+        )
+    if timesteps < 1:
+        raise ValueError(f"timesteps must be at least 1, got {timesteps}")
+    if x.ndim == 5 and len(x) < timesteps:
+        raise ValueError(f"asked for {timesteps} timesteps of a sequence of {len(x)} frames")

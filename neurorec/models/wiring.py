@@ -1,81 +1,162 @@
 """A model as plain data: areas, the connections between them, and how time passes."""
 
-from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from neurorec._yaml import FrozenModel, PlacedError
+from neurorec.models import conditions, control
+from neurorec.models.cell_options import CellOption, Memoryless
+from neurorec.models.faults import check_wiring
+from neurorec.models.norm_faults import check_norms
+from neurorec.models.parts import (
+    AbstractOperator,
+    ColdStart,
+    ColdStartOption,
+    Conv,
+    Halting,
+    Identity,
+    Kernel,
+    NoiseOption,
+    Nonlinearity,
+    NormOption,
+    OperatorOption,
+    PoolOption,
+    Positive,
+    ReadoutOption,
+)
+from neurorec.models.sizes import AreaSizes, Shape, sizes
 
 #: The source of every connection that carries the stimulus.
 IMAGE: Final = "image"
 #: Names of other things in states and recordings.
-RESERVED: Final = (IMAGE, "trial", "logits")
+RESERVED: Final = (IMAGE, "trial", "logits", "halting")
 
-Shape = tuple[int, int, int]
-Positive = Annotated[int, Field(ge=1)]
-OddKernel = Annotated[int, Field(ge=1, le=31)]
 Kind = Literal["feedforward", "lateral", "feedback", "skip"]
-
-
-class Noise(FrozenModel):
-    """Multiplicative Bernoulli noise on every unit of an area: dropout.
-
-    ``resample`` draws the mask anew at each ``step``, once per ``trial``, or keeps one mask for
-    all trials (``frozen``).
-    """
-
-    kind: Literal["dropout"] = "dropout"
-    p: Annotated[float, Field(gt=0, lt=1)]
-    resample: Literal["step", "trial", "frozen"] = "step"
+Resize = Literal["bilinear", "bilinear_corners", "nearest", "average"]
 
 
 class Area(FrozenModel):
-    """A map of units that share one convolutional rule."""
+    """A map of units that share one rule.
+
+    What arrives is combined, passed through ``operator``, ``norm`` and ``nonlinearity``, and
+    given to the cell as its drive of ``drive_channels`` channels (as many as the area's own, if
+    not said). The nonlinearity is ``relu`` where there is no cell and ``identity`` where there is
+    one, if not said. ``kernel`` and ``stride`` are those of connections that name no operator.
+
+    Combine rules, of drive d and modulation m (each a sum over the connections of that role):
+    ``sum`` d; ``concat``, maps side by side, for the area's operator; ``multiply`` d (1 + m);
+    ``sigmoid_gate`` 2 relu(d) sigmoid(m).
+
+    With ``active_channels`` only so many channels, those that would change most, are updated at a
+    timestep; the others keep their states.
+
+    Areas of one ``region`` are stages of one place: an unroll mode leaves the delays between them
+    alone. ``iterations`` belongs to the schedule ``area_to_completion``. A ``frozen`` area is not
+    trained, or not for so many epochs.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    region: str | None = None
     channels: Positive
-    kernel: OddKernel = 3
+    drive_channels: Positive | None = None
+    kernel: Kernel = 3
     stride: Positive = 1
-    combine: Literal["sum", "concat"] = "sum"
-    cell: Literal["rectified", "time_decay"] = "rectified"
-    norm: Literal["none", "group"] = "none"
-    noise: Noise | None = None
+    combine: Literal["sum", "concat", "multiply", "sigmoid_gate"] = "sum"
+    bias: bool = True
+    operator: OperatorOption = None
+    norm: NormOption = None
+    nonlinearity: Nonlinearity | None = None
+    cell: CellOption = Memoryless()
+    noise: NoiseOption = None
+    cold_start: ColdStartOption = ColdStart()
+    active_channels: Positive | None = None
+    iterations: Positive = 1
+    frozen: bool | Positive = False
 
     @model_validator(mode="after")
     def _check(self) -> "Area":
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel of area {self.name!r} must be odd, got {self.kernel}")
         if self.name in RESERVED:
-            raise ValueError(f"an area may not be called {self.name!r}; choose another name")
+            raise PlacedError(
+                f"an area may not be called {self.name!r}; choose another name", "name"
+            )
+        if self.combine == "concat" and self.operator is None:
+            raise PlacedError(
+                f"area {self.name!r} concatenates its inputs and needs an operator that mixes "
+                "them; add, for example, operator: {kind: conv, kernel: 3}",
+                "combine",
+            )
+        if self.operator is not None and self.operator.kind not in ("conv", "separable"):
+            raise PlacedError(
+                f"operator of area {self.name!r} must be conv or separable, got "
+                f"{self.operator.kind!r}",
+                "operator",
+            )
+        if self.cell.kind == "residual" and self.cold_start.kind not in ("drive", "project"):
+            raise PlacedError(
+                f"area {self.name!r} has a residual cell, which reads its drive only where it "
+                "starts; add cold_start: drive",
+                "cell",
+            )
         return self
+
+    @property
+    def place(self) -> str:
+        """The area's region, by default itself."""
+        return self.region or self.name
 
 
 class Connection(FrozenModel):
     """Signals from ``source`` that reach ``target`` after ``delay`` timesteps.
 
-    A ``silenced`` connection keeps its parameters and delivers zeros, which makes a control of
-    equal capacity.
+    They are pooled, resized to the map they meet, passed through ``operator`` (by default a
+    convolution with the target's kernel, and its stride if the connection is feedforward), normed,
+    passed through ``nonlinearity`` and multiplied by the fixed ``weight``. Nothing is delivered in
+    the first ``starts`` timesteps. With ``weights: per_step`` each timestep has an operator of its
+    own. A connection that ``shares`` another's name is that connection
+    between other ends, or with another delay: what is done to the map, and its parameters, are the
+    other's. A ``silenced`` connection keeps its parameters and delivers zeros, which makes a
+    control of equal capacity. A ``frozen`` one is not trained, or not for so many epochs.
     """
 
     source: str
     target: str
     kind: Kind = "feedforward"
-    delay: Annotated[int, Field(ge=0)] = 0
-    resize: Literal["bilinear", "nearest"] | None = None
+    delay: Annotated[int, Field(ge=0, le=1000)] = 0
+    role: Literal["drive", "modulation"] = "drive"
+    pool: PoolOption = None
+    resize: Resize | None = None
+    operator: OperatorOption = None
+    norm: NormOption = None
+    nonlinearity: Nonlinearity = "identity"
+    weight: float = 1.0
+    weights: Literal["shared", "per_step"] = "shared"
+    starts: Annotated[int, Field(ge=0)] = 0
+    name: str | None = None
+    shares: str | None = None
     silenced: bool = False
+    frozen: bool | Positive = False
 
     def __str__(self) -> str:
         return f"{self.source} → {self.target}"
+
+    @property
+    def key(self) -> str:
+        """Name of the connection's parameters in a checkpoint, within its target."""
+        return f"{self.source}_{self.delay}" + ("_modulation" * (self.role == "modulation"))
 
 
 class Wiring(FrozenModel):
     """Areas and connections, the input they see and the time they take.
 
     Connections of zero delay are evaluated in their own order within a timestep; the others read
-    what their source sent ``delay`` timesteps before, and zeros before there was anything. An
-    unroll mode is therefore a choice of delays.
+    what their source sent ``delay`` timesteps before, and its initial state before there was
+    anything. An unroll mode is therefore a choice of delays. With the schedule
+    ``area_to_completion`` areas run one after the other, each for its ``iterations``.
+
+    Images in [0, 1] are normalised with ``input_mean`` and ``input_std`` (one value or one per
+    channel); after ``on_timesteps`` they give way to a map of ``off_value``, in normalised units.
 
     Raises
     ------
@@ -89,10 +170,14 @@ class Wiring(FrozenModel):
     connections: Annotated[tuple[Connection, ...], Field(min_length=1)]
     input_size: Positive = 32
     input_channels: Positive = 3
-    input_mean: float = 0.5
-    input_std: Annotated[float, Field(gt=0)] = 0.25
+    input_mean: float | tuple[float, ...] = 0.5
+    input_std: Annotated[float, Field(gt=0)] | tuple[Annotated[float, Field(gt=0)], ...] = 0.25
+    on_timesteps: Positive | None = None
+    off_value: float = 0.0
     classes: Annotated[int, Field(ge=2)] = 10
-    readout: str
+    readout: ReadoutOption
+    halting: Halting | None = None
+    schedule: Literal["sweep", "area_to_completion"] = "sweep"
     timesteps: Positive = 8
     dt_ms: Annotated[float, Field(gt=0)] = 10.0
     source: str = ""
@@ -101,51 +186,9 @@ class Wiring(FrozenModel):
 
     @model_validator(mode="after")
     def _check(self) -> "Wiring":
-        names = [area.name for area in self.areas]
-        if len(set(names)) != len(names):
-            raise ValueError(f"area names must differ, got {names}")
-        pairs = [(c.source, c.target, c.delay) for c in self.connections]
-        if len(set(pairs)) != len(pairs):
-            raise ValueError("two connections join the same areas with the same delay; remove one")
-        for index in range(len(self.connections)):
-            self._check_connection(index, names)
-        if self.readout not in names:
-            raise PlacedError(
-                f"readout must be one of the areas {names}, got {self.readout!r}", "readout"
-            )
-        self.shapes()
+        check_wiring(self)
+        check_norms(self, self.sizes())
         return self
-
-    def _check_connection(self, index: int, names: list[str]) -> None:
-        connection, place = self.connections[index], ("connections", index)
-        if connection.source not in (IMAGE, *names):
-            raise PlacedError(
-                f"connection {connection} starts at an unknown area {connection.source!r}; "
-                f"the areas are {[IMAGE, *names]}",
-                *place,
-            )
-        if connection.target not in names:
-            raise PlacedError(
-                f"connection {connection} ends at an unknown area {connection.target!r}; "
-                f"the areas are {names}",
-                *place,
-            )
-        if connection.source == IMAGE and connection.delay:
-            raise PlacedError(
-                f"connection {connection} must have delay 0, got {connection.delay}", *place
-            )
-        if (connection.kind == "lateral") != (connection.source == connection.target):
-            raise PlacedError(
-                f"connection {connection} has kind {connection.kind!r}; "
-                "lateral means from an area to itself, and only that",
-                *place,
-            )
-        if connection.kind == "feedforward" and (connection.resize or connection.silenced):
-            raise PlacedError(
-                f"connection {connection} is feedforward and can neither be resized nor silenced; "
-                "call it a skip connection",
-                *place,
-            )
 
     def order(self) -> tuple[str, ...]:
         """Areas in the order in which one timestep evaluates them.
@@ -159,21 +202,32 @@ class Wiring(FrozenModel):
         for connection in self.connections:
             if connection.delay == 0 and connection.source != IMAGE:
                 graph[connection.target].add(connection.source)
+        sorter = TopologicalSorter(graph)
         try:
-            return tuple(TopologicalSorter(graph).static_order())
+            sorter.prepare()
         except CycleError as error:
-            cycle = error.args[1]
-            last = max(
-                i
-                for i, c in enumerate(self.connections)
-                if c.delay == 0 and c.source in cycle and c.target in cycle
-            )
-            raise PlacedError(
-                f"connections of zero delay form a cycle, {' → '.join(reversed(cycle))}; "
-                "give one of them a delay",
-                "connections",
-                last,
-            ) from None
+            raise self._cycle(error.args[1]) from None
+        order: list[str] = []
+        level = conditions.levels(self)
+        while sorter.is_active():
+            # Sorted, so that the order depends neither on the file's nor on the unroll mode.
+            ready = sorted(sorter.get_ready(), key=lambda name: (level[name], name))
+            order += ready
+            sorter.done(*ready)
+        return tuple(order)
+
+    def _cycle(self, cycle: list[str]) -> PlacedError:
+        last = max(
+            i
+            for i, c in enumerate(self.connections)
+            if c.delay == 0 and c.source in cycle and c.target in cycle
+        )
+        return PlacedError(
+            f"connections of zero delay form a cycle, {' → '.join(reversed(cycle))}; "
+            "give one of them a delay",
+            "connections",
+            last,
+        )
 
     def area(self, name: str) -> Area:
         """The area called ``name``.
@@ -193,109 +247,82 @@ class Wiring(FrozenModel):
         return tuple(
             sorted(
                 (c for c in self.connections if c.target == name),
-                key=lambda c: (c.source != IMAGE, c.source, c.delay),
+                key=lambda c: (c.source != IMAGE, c.source, c.delay, c.role),
             )
         )
 
-    def source_shape(self, connection: Connection, shapes: Mapping[str, Shape]) -> Shape:
-        """Channels, height and width of what ``connection`` carries."""
-        if connection.source == IMAGE:
-            return self.input_channels, self.input_size, self.input_size
-        return shapes[connection.source]
+    def stacked(self, connection: Connection) -> bool:
+        """Whether the map that ``connection`` brings is set beside others, not added to them."""
+        return self.area(connection.target).combine == "concat" and connection.role == "drive"
+
+    def operator(self, connection: Connection) -> AbstractOperator:
+        """The connection's operator, or that which its target implies."""
+        connection = self.owner(connection)
+        if connection.operator is not None:
+            return connection.operator
+        area = self.area(connection.target)
+        if self.stacked(connection):
+            return Identity()
+        stride = area.stride if connection.kind == "feedforward" else 1
+        return Conv(kernel=area.kernel, stride=stride)
+
+    def drive_channels(self, area: Area) -> int:
+        """Channels of what an area's cell gets."""
+        return area.drive_channels or area.channels
+
+    def owner(self, connection: Connection) -> Connection:
+        """Who holds the parameters of ``connection``: itself, or the one it shares them with."""
+        if connection.shares is None:
+            return connection
+        return next(c for c in self.connections if c.name == connection.shares)
+
+    def sizes(self) -> dict[str, AreaSizes]:
+        """Sizes of every area's maps, without running anything."""
+        return sizes(self)
 
     def shapes(self) -> dict[str, Shape]:
-        """Channels, height and width of each area, without running anything.
+        """Channels, height and width of each area's output, without running anything."""
+        return {name: found.output for name, found in self.sizes().items()}
 
-        Raises
-        ------
-        ValueError
-            If an area has no feedforward input or a connection's maps do not fit.
-        """
-        shapes: dict[str, Shape] = {}
-        waiting = list(self.order())
-        # An area's map follows from its feedforward inputs, whatever their delay.
-        while waiting:
-            ready = [name for name in waiting if self._drivers_known(name, shapes)]
-            if not ready:
-                raise ValueError(
-                    f"the size of area {waiting[0]!r} cannot be known: no chain of feedforward "
-                    f"connections leads to it from {IMAGE!r}"
-                )
-            for name in ready:
-                shapes[name] = self._shape(name, shapes)
-                waiting.remove(name)
-        for index in range(len(self.connections)):
-            self._check_maps(index, shapes)
-        return shapes
+    @property
+    def halting_area(self) -> str:
+        """The area whose map says when to stop."""
+        named = self.halting.area if self.halting else None
+        return named or self.readout.area
 
-    def _drivers(self, name: str) -> list[Connection]:
-        return [c for c in self.into(name) if c.kind == "feedforward"]
+    def window(self, name: str) -> tuple[int, int | None]:
+        """First timestep at which an area runs, and the first at which it no longer does."""
+        if self.schedule == "sweep":
+            area = self.area(name)
+            # What an area starts from is there when a signal is.
+            waits = area.cold_start.kind in ("silent", "drive", "project")
+            return (self.onsets()[name] if waits else 0), None
+        start = 0
+        for other in self.order():
+            iterations = self.area(other).iterations
+            if other == name:
+                return start, start + iterations
+            start += iterations
+        raise ValueError(f"no area {name!r}; the areas are {[a.name for a in self.areas]}")
 
-    def _drivers_known(self, name: str, shapes: Mapping[str, Shape]) -> bool:
-        drivers = self._drivers(name)
-        return bool(drivers) and all(c.source in (IMAGE, *shapes) for c in drivers)
-
-    def _shape(self, name: str, shapes: Mapping[str, Shape]) -> Shape:
-        area = self.area(name)
-        sizes = {self.source_shape(c, shapes)[1:] for c in self._drivers(name)}
-        if len(sizes) > 1:
-            raise ValueError(
-                f"feedforward inputs of area {name!r} differ in size, {sorted(sizes)}; "
-                "make all but one of them skip connections with a resize rule"
-            )
-        height, width = sizes.pop()
-        return area.channels, -(-height // area.stride), -(-width // area.stride)
-
-    def landing_size(self, connection: Connection, shapes: Mapping[str, Shape]) -> tuple[int, int]:
-        """Height and width at which ``connection`` meets the other inputs of its target."""
-        if self.area(connection.target).combine == "concat":
-            # Concatenated maps meet before the area's own convolution and its stride.
-            driver = self._drivers(connection.target)[0]
-            return self.source_shape(driver, shapes)[1:]
-        return shapes[connection.target][1:]
-
-    def _check_maps(self, index: int, shapes: Mapping[str, Shape]) -> None:
-        connection = self.connections[index]
-        if connection.kind == "feedforward" or connection.resize is not None:
-            return
-        given = self.source_shape(connection, shapes)[1:]
-        wanted = self.landing_size(connection, shapes)
-        if given != wanted:
-            raise PlacedError(
-                f"{connection.kind} connection {connection} brings a map of {given} where "
-                f"{wanted} is needed; give it a resize rule, bilinear or nearest",
-                "connections",
-                index,
-            )
-
-    def without(self, what: Literal["feedback", "lateral", "skip", "noise"]) -> "Wiring":
-        """The control that lacks ``what`` and keeps every parameter.
-
-        Connections of that kind are silenced; ``"noise"`` takes the noise off every area.
-
-        Raises
-        ------
-        ValueError
-            If there is nothing of the kind.
-        """
-        if what == "noise":
-            areas = tuple(a.model_copy(update={"noise": None}) for a in self.areas)
-            changes: dict[str, Any] = {"areas": areas}
-            present = any(area.noise for area in self.areas)
-        else:
-            connections = tuple(
-                c.model_copy(update={"silenced": True}) if c.kind == what else c
-                for c in self.connections
-            )
-            changes, present = {"connections": connections}, connections != self.connections
-        if not present:
-            raise ValueError(f"wiring {self.name!r} has no {what} to take away")
-        return self.model_copy(update=changes)
+    def onsets(self) -> dict[str, int]:
+        """First timestep at which a signal from the image can have reached each area."""
+        onsets = {IMAGE: 0}
+        for _ in self.areas:
+            for c in self.connections:
+                if c.source in onsets and not c.silenced:
+                    reached = max(onsets[c.source] + c.delay, c.starts)
+                    onsets[c.target] = min(reached, onsets.get(c.target, reached))
+        return {name: onset for name, onset in onsets.items() if name != IMAGE}
 
     def stochastic_areas(self) -> frozenset[str]:
         """Areas whose activity depends on noise: noisy ones and all that hear from them."""
-        # A frozen mask is the same in all trials.
-        reached = {a.name for a in self.areas if a.noise and a.noise.resample != "frozen"}
+        # A frozen draw is the same in all trials.
+        reached = {
+            a.name
+            for a in self.areas
+            if (a.noise and a.noise.resample != "frozen") or a.cold_start.kind == "noise"
+        }
         while True:
             heard = {
                 c.target for c in self.connections if c.source in reached and not c.silenced
@@ -303,3 +330,19 @@ class Wiring(FrozenModel):
             if heard == reached:
                 return frozenset(reached)
             reached = heard
+
+    def unrolled(self, mode: conditions.Unroll) -> "Wiring":
+        """The wiring in biological or engineering time; see :func:`conditions.unrolled`."""
+        return conditions.unrolled(self, mode)
+
+    def without(self, what: conditions.Removable) -> "Wiring":
+        """The control that lacks ``what``; see :func:`conditions.without`."""
+        return conditions.without(self, what)
+
+    def with_dropout(self, p: float | int, **options: object) -> "Wiring":
+        """The wiring with dropout; see :func:`conditions.with_dropout`."""
+        return conditions.with_dropout(self, p, **options)  # type: ignore[arg-type]
+
+    def matched_control(self, match: control.Match = "parameters") -> "Wiring":
+        """The feedforward control; see :func:`control.matched_control`."""
+        return control.matched_control(self, match)

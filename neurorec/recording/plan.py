@@ -10,7 +10,7 @@ from typing import Final, final
 import numpy as np
 
 from neurorec._checks import check_option
-from neurorec.models import RecurrentNetwork
+from neurorec.models import RecurrentModel
 from neurorec.stimuli import StimulusSet
 
 DTYPES: Final = ("float32", "float16")
@@ -76,7 +76,7 @@ class Plan:
 
 
 def plan(
-    model: RecurrentNetwork,
+    model: RecurrentModel,
     stimuli: StimulusSet,
     *,
     areas: Sequence[str] | None = None,
@@ -92,15 +92,15 @@ def plan(
     Raises
     ------
     ValueError
-        If an area does not exist, a number is not positive, or repetitions are asked of a
-        deterministic model.
+        If an area does not exist, a number is not positive, the model cannot run so long or has
+        logits for every pixel, or repetitions are asked of a deterministic model.
     """
     check_option("dtype", dtype, DTYPES)
     chosen = tuple(model.area_shapes) if areas is None else tuple(areas)
     unknown = [a for a in chosen if a not in model.area_shapes]
     if unknown or not chosen:
         raise ValueError(f"no area {unknown}; this model has {list(model.area_shapes)}")
-    steps = model.wiring.timesteps if timesteps is None else timesteps
+    steps = model.timesteps if timesteps is None else timesteps
     for name, value in (
         ("timesteps", steps),
         ("repetitions", repetitions),
@@ -108,6 +108,12 @@ def plan(
     ):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    model.check_time(steps)
+    if len(model.logits_shape) != 1:
+        raise ValueError(
+            f"{model.name!r} has logits for every pixel, {model.logits_shape}, and a recording "
+            "holds one number per class; build the model with a readout that pools"
+        )
     taken = sorted(set(stimuli.table) & OWN_COLUMNS)
     if taken:
         raise ValueError(
@@ -118,7 +124,7 @@ def plan(
         reason = (
             "noise is off"
             if not noise
-            else f"wiring {model.wiring.name!r} has no noise that differs between trials"
+            else f"{model.name!r} has no noise that differs between trials"
         )
         raise ValueError(
             f"{repetitions} repetitions would be {repetitions} copies of one another: {reason}; "
@@ -130,7 +136,7 @@ def plan(
         n_stimuli=len(stimuli),
         n_repetitions=repetitions,
         n_timesteps=steps,
-        n_classes=model.wiring.classes,
+        n_classes=model.logits_shape[0],
         batch_size=batch_size,
         dtype=dtype,
         noise=noise,

@@ -13,14 +13,14 @@ import torch
 from neurorec import __version__
 from neurorec._checks import atomic_path
 from neurorec.gram import resolve_device
-from neurorec.models import RecurrentNetwork, to_images
+from neurorec.models import RecurrentModel, to_images
 from neurorec.recording.plan import Plan, check_space, plan, trial_seed
 from neurorec.recording.store import Recording, create, open_recording, reserve
 from neurorec.stimuli import StimulusSet
 
 
 def record(
-    model: RecurrentNetwork,
+    model: RecurrentModel,
     stimuli: StimulusSet,
     *,
     out: str | Path,
@@ -80,7 +80,7 @@ def record(
     if not out.exists():
         check_space(chosen, out)
         with atomic_path(out) as partial:
-            create(partial, chosen, stimuli, dt_ms=model.wiring.dt_ms, provenance=provenance)
+            create(partial, chosen, stimuli, dt_ms=model.dt_ms, provenance=provenance)
             reserve(partial)
     recording = open_recording(out)
     if recording.provenance != provenance:
@@ -97,13 +97,13 @@ def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     return sorted(k for k in found.keys() | wanted.keys() if found.get(k) != wanted.get(k))
 
 
-def _provenance(model: RecurrentNetwork, stimuli: StimulusSet, plan: Plan) -> dict[str, Any]:
+def _provenance(model: RecurrentModel, stimuli: StimulusSet, plan: Plan) -> dict[str, Any]:
     weights = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         weights.update(name.encode())
-        weights.update(tensor.detach().cpu().contiguous().numpy())
+        weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return {
-        "wiring": json.loads(model.wiring.model_dump_json()),
+        "model": model.description(),
         "weights_sha256": weights.hexdigest(),
         "stimulus_set": stimuli.identifier,
         "stimuli_sha256": stimuli.sha256(),
@@ -120,7 +120,7 @@ def _provenance(model: RecurrentNetwork, stimuli: StimulusSet, plan: Plan) -> di
 
 @torch.inference_mode()
 def _write_missing(
-    model: RecurrentNetwork,
+    model: RecurrentModel,
     stimuli: StimulusSet,
     plan: Plan,
     out: Path,
@@ -133,8 +133,10 @@ def _write_missing(
         if file.attrs["complete"]:
             progress(plan.n_stimuli * plan.n_repetitions)
             return
-    home = model.device
+    home, training = model.device, {part: part.training for part in model.modules()}
+    # Batch norms use the statistics of training, and a trial does not depend on its batch.
     model.to(device)
+    model.train(False)
     try:
         with h5py.File(out, "r+") as file:
             journal: Any = file["journal"]
@@ -153,6 +155,8 @@ def _write_missing(
             file.attrs["complete"] = 1
     finally:
         model.to(home)
+        for part, mode in training.items():
+            part.training = mode
 
 
 def _rows(plan: Plan, repetition: int, chosen: slice) -> slice:
@@ -161,10 +165,10 @@ def _rows(plan: Plan, repetition: int, chosen: slice) -> slice:
 
 
 def _batch(
-    model: RecurrentNetwork, stimuli: StimulusSet, plan: Plan, repetition: int, chosen: slice
+    model: RecurrentModel, stimuli: StimulusSet, plan: Plan, repetition: int, chosen: slice
 ) -> Mapping[str, np.ndarray]:
     """Activity (presentation, unit, timestep) of one batch, by area, and ``logits``."""
-    images = to_images(stimuli.pixels[chosen], model.wiring.input_size, model.device)
+    images = to_images(stimuli.pixels[chosen], model.input_size, model.device)
     seeds = None
     if plan.noise:
         names = stimuli.stimulus_ids[chosen]

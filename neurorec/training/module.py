@@ -1,4 +1,4 @@
-"""The Lightning module: cross-entropy at every timestep."""
+"""The Lightning module."""
 
 import math
 from collections.abc import Callable
@@ -6,30 +6,21 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int64
 from torch import Tensor
 
 from neurorec._checks import atomic_path
 from neurorec._torchvision import make_torchvision_importable
 from neurorec.models import RecurrentNetwork
+from neurorec.training.losses import loss_of
 
 make_torchvision_importable()  # lightning imports torchvision wherever it is installed
 import lightning.pytorch as pl  # noqa: E402
 from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
 
 
-def loss_over_time(
-    logits: Float[Tensor, "timestep trial class"], labels: Int64[Tensor, " trial"]
-) -> Float[Tensor, ""]:
-    r"""Mean cross-entropy over timesteps, :math:`\frac1T\sum_t \mathrm{CE}(\ell_t, y)`."""
-    n_timesteps = len(logits)
-    return F.cross_entropy(logits.flatten(0, 1), labels.repeat(n_timesteps))
-
-
 @final
 class TemporalClassifier(pl.LightningModule):
-    """Trains a network to classify at every timestep.
+    """Trains a network to classify by the loss of :mod:`neurorec.training.losses`.
 
     Noise is drawn from a generator seeded with ``seed`` and the number of the optimiser's step.
     """
@@ -41,6 +32,7 @@ class TemporalClassifier(pl.LightningModule):
         learning_rate: float,
         weight_decay: float,
         seed: int,
+        checkpoint_every: int | None,
         on_epoch: Callable[[int, float], None],
     ) -> None:
         super().__init__()
@@ -48,16 +40,21 @@ class TemporalClassifier(pl.LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.seed = seed
+        self.checkpoint_every = checkpoint_every
         self.on_epoch = on_epoch
         self.losses: list[float] = []
         self.history: list[float] = []
+
+    def on_train_epoch_start(self) -> None:
+        """Release what the wiring freezes for a number of epochs only."""
+        self.network.freeze(self.current_epoch)
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch."""
         images, labels = batch
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
         state = self.network.init_state(len(images), generator)
-        loss = loss_over_time(self.network(images, state=state), labels)
+        loss = loss_of(self.network, images, labels, state, checkpoint_every=self.checkpoint_every)
         self.losses.append(loss.item())
         return loss
 

@@ -30,7 +30,9 @@ from neurorec.training.batches import SeededBatches
 class Training:
     """How to train.
 
-    ``seed`` orders the stimuli and draws the noise; the weights' own seed is the model's.
+    ``seed`` orders the stimuli and draws the noise; the weights' own seed is the model's. With
+    ``checkpoint_every`` only every so many timesteps are kept in memory for the backward pass; the
+    others are computed twice.
     """
 
     epochs: int = 10
@@ -39,11 +41,13 @@ class Training:
     weight_decay: float = 1e-4
     gradient_clip: float = 1.0
     seed: int = 0
+    checkpoint_every: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "gradient_clip"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("epochs", "batch_size", "learning_rate", "gradient_clip", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be positive, got {value}")
 
 
 @final
@@ -96,6 +100,11 @@ def train(
         raise ValueError(
             f"task {task.title!r} has {task.n_classes} classes and the model's readout "
             f"{model.wiring.classes}; build the model with classes={task.n_classes}"
+        )
+    if model.wiring.readout.pool == "none":
+        raise ValueError(
+            f"{model.wiring.name!r} has logits for every pixel and task {task.title!r} one label "
+            "per image; build the model with a readout that pools"
         )
     key = _fingerprint(model, task, settings)
     if out.exists():
@@ -154,6 +163,7 @@ def _fit(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         seed=settings.seed,
+        checkpoint_every=settings.checkpoint_every,
         on_epoch=progress,
     )
     on_gpu = resolve_device(device).type == "cuda"

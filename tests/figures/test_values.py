@@ -280,7 +280,8 @@ def test_overview_of_chosen_areas(by_name):
 
 def test_overview_draws_the_design(by_name):
     figure = by_name["overview"].drawn
-    wanted = {"a1", "integration", "a2", "a3", "readout", "lateral", "feedback", "dropout"}
+    wanted = {"a1", "integration", "a2", "a3", "readout"}
+    wanted |= {"lateral, delay 1", "feedback, delay 1", "dropout 0.5 per step"}
     assert wanted | set(LABELS.values()) <= _written(figure)
 
 

@@ -1,9 +1,15 @@
 """Models on disk."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from neurorec.models import build, load, metadata, save
+from neurorec.models import PRESETS, RecurrentNetwork, build, load, metadata, save
+from neurorec.models.checkpoints import HEADER
+
+from .small import chain
 
 
 def test_round_trip(tmp_path):
@@ -17,6 +23,15 @@ def test_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
 
 
+def test_moments_and_what_is_frozen_come_back(tmp_path):
+    network = RecurrentNetwork(chain(2, area={"norm": "batch", "frozen": True}, input_size=4))
+    network.train()(torch.rand(3, 3, 4, 4))
+    again = load(save(network, tmp_path / "m.safetensors"))
+    assert all(torch.equal(x, again.state_dict()[n]) for n, x in network.state_dict().items())
+    trained = {n for n, p in again.named_parameters() if p.requires_grad}
+    assert trained == {"decoder.linear.weight", "decoder.linear.bias"}
+
+
 def test_the_same_model_is_the_same_file(tmp_path):
     paths = [save(build("greco2025-ff", seed=1), tmp_path / f"{i}.safetensors") for i in range(2)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -27,10 +42,54 @@ def test_damaged_foreign_and_absent_files(tmp_path):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ValueError, match="is not a whole safetensors file"):
         load(path)
-    from safetensors.torch import save_file
-
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match="carries no wiring"):
         load(path)
     with pytest.raises(ValueError, match="there is no checkpoint"):
         load(tmp_path / "absent.safetensors")
+
+
+def rewritten(path, change_wiring=lambda w: w, change_tensors=lambda t: t):
+    """A checkpoint whose wiring or tensors someone has changed."""
+    network = build("greco2025-ff", input_size=8)
+    tensors = {n: x.contiguous() for n, x in network.state_dict().items()}
+    header = {"wiring": json.dumps(change_wiring(json.loads(network.wiring.model_dump_json())))}
+    save_file(change_tensors(tensors), path, {HEADER: json.dumps(header)})
+    return path
+
+
+def without_bias(tensors):
+    return {n: x for n, x in tensors.items() if n != "areas.a1.bias"}
+
+
+def with_wide_bias(tensors):
+    return {**tensors, "areas.a1.bias": torch.zeros(5, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"change_wiring": lambda w: {**w, "timesteps": 0}}, "timesteps: must be greater than"),
+        ({"change_wiring": lambda w: {**w, "dt": 0}}, "dt: unknown key"),
+        ({"change_tensors": without_bias}, "areas.a1.bias"),
+        ({"change_tensors": with_wide_bias}, "areas.a1.bias"),
+        ({"change_tensors": lambda t: {**t, "other": torch.zeros(1)}}, "other"),
+    ],
+    ids=["value", "key", "missing", "size", "further"],
+)
+def test_a_checkpoint_that_does_not_fit_its_wiring(changes, message, tmp_path):
+    path = rewritten(tmp_path / "m.safetensors", **changes)
+    with pytest.raises(ValueError, match=message) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cornet-z", "blt-ccn23", "veerabadran2023-locrnn-mazes"])
+def test_presets_come_back(name, tmp_path):
+    assert name in PRESETS
+    network = build(name, input_size=64).eval()
+    again = load(save(network, tmp_path / "m.safetensors")).eval()
+    x = torch.rand(1, network.wiring.input_channels, 64, 64)
+    assert torch.equal(network(x, timesteps=2), again(x, timesteps=2))

@@ -1,161 +1,173 @@
-"""Wirings: what is refused, and how it is said."""
-
-import re
+"""Wirings as files and as data. What is refused is in test_corpus.py."""
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from neurorec.models import PRESETS, Wiring, build, preset, wiring
+from neurorec.models import PRESETS, Area, Connection, Wiring, build, preset, wiring
+from neurorec.models.parts import Conv, Identity, Separable
 
-GOOD = preset("greco2025-fb-dropout").model_dump(mode="json")
+from .small import chain, joined, wired
 
-
-def edited(change):
-    content = yaml.safe_load(yaml.safe_dump(GOOD))
-    change(content)
-    return content
-
-
-def set_area(index, **fields):
-    return lambda w: w["areas"][index].update(fields)
-
-
-def set_connection(index, **fields):
-    return lambda w: w["connections"][index].update(fields)
+MINIMAL = """
+name: minimal
+readout: a
+areas: [{name: a, channels: 2}]
+connections: [{source: image, target: a}]
+"""
 
 
-#: A change that makes the wiring wrong, and what the error must say.
-WRONG = {
-    "unknown key": (lambda w: w.update(dt=10), "dt: unknown key; check its spelling or remove it"),
-    "missing key": (lambda w: w.pop("readout"), "readout: this key is missing; add it"),
-    "wrong type": (set_area(0, channels="many"), "areas.0.channels: .*, got 'many'"),
-    "no channels": (
-        set_area(0, channels=0),
-        "areas.0.channels: .*greater than or equal to 1, got 0",
-    ),
-    "even kernel": (set_area(0, kernel=2), "kernel of area 'a1' must be odd, got 2"),
-    "unknown cell": (set_area(0, cell="lstm"), "areas.0.cell: .*'rectified' or 'time_decay'"),
-    "reserved name": (set_area(0, name="image"), "an area may not be called 'image'"),
-    "name with a dot": (set_area(0, name="a.1"), "areas.0.name: .*, got 'a.1'"),
-    "same name twice": (set_area(0, name="a2"), "area names must differ"),
-    "dropout of one": (set_area(1, noise={"p": 1.0}), "noise.p: .*less than 1, got 1.0"),
-    "dropout of zero": (set_area(1, noise={"p": 0}), "noise.p: .*greater than 0, got 0"),
-    "unknown resample": (
-        set_area(1, noise={"p": 0.5, "resample": "batch"}),
-        "noise.resample: .*'step', 'trial' or 'frozen', got 'batch'",
-    ),
-    "no areas": (lambda w: w.update(areas=[]), "areas: .*at least 1 item"),
-    "unknown source": (
-        set_connection(0, source="retina"),
-        r"starts at an unknown area 'retina'; the areas are \['image', 'a1'",
-    ),
-    "unknown target": (set_connection(1, target="V9"), "ends at an unknown area 'V9'"),
-    "negative delay": (set_connection(4, delay=-1), "connections.4.delay: .*, got -1"),
-    "fractional delay": (set_connection(4, delay=0.5), "connections.4.delay: .*, got 0.5"),
-    "delayed image": (set_connection(0, delay=1), "image → a1 must have delay 0, got 1"),
-    "zero-delay cycle": (
-        set_connection(7, delay=0),
-        "connections of zero delay form a cycle, .*; give one of them a delay",
-    ),
-    "lateral to itself only": (set_connection(4, kind="feedback"), "has kind 'feedback'; lateral"),
-    "feedback without resize": (
-        set_connection(7, resize=None),
-        r"a3 → integration brings a map of \(4, 4\) where \(16, 16\) is needed; give it a resize",
-    ),
-    "silenced feedforward": (
-        set_connection(1, silenced=True),
-        "is feedforward and can neither be resized nor silenced",
-    ),
-    "same connection twice": (
-        lambda w: w["connections"].append(w["connections"][4]),
-        "two connections join the same areas with the same delay",
-    ),
-    "no input": (
-        lambda w: w["connections"].pop(0),
-        "the size of area 'a1' cannot be known: no chain of feedforward connections",
-    ),
-    "unknown readout": (lambda w: w.update(readout="IT"), r"readout must be one of the areas"),
-    "one class": (lambda w: w.update(classes=1), "classes: .*, got 1"),
-    "no time": (lambda w: w.update(dt_ms=0), "dt_ms: .*greater than 0, got 0"),
-}
+def written(folder, text: str):
+    path = folder / "w.yaml"
+    path.write_text(text)
+    return path
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_file_gives_one_line(name, tmp_path):
-    change, message = WRONG[name]
-    path = tmp_path / "wrong.yaml"
-    path.write_text(yaml.safe_dump(edited(change)))
-    with pytest.raises(ValueError, match=message) as caught:
-        wiring(path)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert re.match(rf"{re.escape(str(path))}, line \d+: ", text)
+def test_a_file_is_a_wiring(tmp_path):
+    found = wiring(written(tmp_path, MINIMAL))
+    assert found == wired(
+        {"a": {}},
+        [joined("image", "a")],
+        name="minimal",
+        input_size=32,
+        input_mean=0.5,
+        input_std=0.25,
+    )
+    assert found == wiring(str(tmp_path / "w.yaml"))
+    assert found == wiring(found)
+    assert found.shapes() == {"a": (2, 32, 32)}
 
 
-def test_the_line_is_the_key_s(tmp_path):
-    path = tmp_path / "wrong.yaml"
-    path.write_text("name: x\nreadout: a\nareas:\n  - name: a\n    channels: 0\nconnections: []\n")
-    with pytest.raises(ValueError, match=r"wrong.yaml, line 5: areas.0.channels"):
-        wiring(path)
+def test_kinds_may_stand_alone_or_with_options(tmp_path):
+    short = "areas: [{name: a, channels: 2, cell: conv_gru, norm: group, noise: {p: 0.5}}]"
+    long = (
+        "areas: [{name: a, channels: 2, cell: {kind: conv_gru}, norm: {kind: group, groups: 1}, "
+        "noise: {kind: dropout, p: 0.5}}]"
+    )
+    areas = "areas: [{name: a, channels: 2}]"
+    found = [wiring(written(tmp_path, MINIMAL.replace(areas, text))) for text in (short, long)]
+    assert found[0] == found[1]
+    none = written(tmp_path, MINIMAL.replace(areas, "areas: [{name: a, channels: 2, norm: none}]"))
+    assert wiring(none).area("a").norm is None
 
 
-@pytest.mark.parametrize(
-    ("name", "location"),
-    [
-        ("unknown source", "connections.0"),
-        ("unknown target", "connections.1"),
-        ("zero-delay cycle", "connections.7"),
-        ("feedback without resize", "connections.7"),
-        ("unknown readout", "readout"),
-    ],
-)
-def test_a_fault_of_the_whole_names_the_entry_that_causes_it(name, location, tmp_path):
-    path = tmp_path / "wrong.yaml"
-    content = edited(WRONG[name][0])
-    path.write_text(yaml.safe_dump(content, sort_keys=False, default_flow_style=False))
-    with pytest.raises(ValueError, match=re.escape(location)) as caught:
-        wiring(path)
-    line = int(re.search(r"line (\d+)", str(caught.value)).group(1))
-    text = path.read_text().splitlines()
-    if location == "readout":
-        assert text[line - 1].startswith("readout:")
-    else:
-        number = int(location.split(".")[1])
-        starts = [i for i, x in enumerate(text, 1) if x.startswith("- delay:")]
-        assert line == starts[number]
+def test_anchors_and_merges_are_yaml(tmp_path):
+    text = MINIMAL.replace(
+        "areas: [{name: a, channels: 2}]",
+        "areas:\n  - &a {name: a, channels: 2}\n  - {<<: *a, name: b}",
+    ).replace("connections: [", "connections: [{source: a, target: b}, ")
+    assert [a.channels for a in wiring(written(tmp_path, text)).areas] == [2, 2]
 
 
-def test_not_yaml_and_not_a_mapping(tmp_path):
-    path = tmp_path / "wrong.yaml"
-    path.write_text("a: [")
-    with pytest.raises(ValueError, match="is not YAML"):
-        wiring(path)
-    path.write_text("- a")
-    with pytest.raises(ValueError, match="must hold a mapping of keys to values, got list"):
-        wiring(path)
-    with pytest.raises(ValueError, match="there is no wiring file"):
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match=r"there is no wiring file .*absent\.yaml"):
         wiring(tmp_path / "absent.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(ValueError, match=r"there is no wiring file .*folder\.yaml"):
+        wiring(tmp_path / "folder.yaml")
 
 
-def test_presets_build_and_round_trip(tmp_path):
-    for name in PRESETS:
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(preset(name).model_dump(mode="json")))
-        assert wiring(path) == preset(name)
-    assert Wiring.model_validate_json(preset(name).model_dump_json()) == preset(name)
+def test_long_values_are_cut(tmp_path):
+    path = written(tmp_path, MINIMAL.replace("channels: 2", f"channels: [{'1, ' * 500}]"))
+    with pytest.raises(
+        ValueError, match=r"areas\.0\.channels: must be an integer, got \[1, 1.*…$"
+    ) as caught:
+        wiring(path)
+    assert len(str(caught.value)) < len(str(path)) + 150
 
 
-def test_unknown_preset_and_change():
+def test_numbers_of_thousands_of_digits_and_brackets_without_end(tmp_path):
+    for text in (f"name: {'9' * 5000}", "[" * 20000):
+        with pytest.raises(ValueError, match=r"w\.yaml, line 1: the file is not YAML") as caught:
+            wiring(written(tmp_path, text))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_round_trip(name, tmp_path):
+    found = preset(name)
+    assert found.name == name
+    path = written(tmp_path, yaml.safe_dump(found.model_dump(mode="json")))
+    assert wiring(path) == found
+    assert Wiring.model_validate_json(found.model_dump_json()) == found
+    assert found.source
+
+
+def test_a_preset_that_does_not_exist():
     with pytest.raises(ValueError, match=r"preset must be one of .*greco2025-fb"):
         build("greco2025")
-    with pytest.raises(ValueError, match="timestep: unknown key"):
-        build("greco2025-ff", timestep=3)
-    with pytest.raises(ValueError, match=r"no area 'V4'; the areas are \['a1', 'integration'"):
-        preset("greco2025-ff").area("V4")
 
 
-def test_taking_away_what_is_not_there():
-    with pytest.raises(ValueError, match="has no noise to take away"):
-        preset("greco2025-fb").without("noise")
-    with pytest.raises(ValueError, match="has no feedback to take away"):
-        preset("greco2025-ff").without("feedback")
+def test_changes_are_checked():
+    assert build("greco2025-ff", timesteps=3, input_size=16).wiring.timesteps == 3
+    for change, message in (
+        ({"timestep": 3}, "timestep: unknown key"),
+        ({"timesteps": 0}, "timesteps: must be greater than or equal to 1, got 0"),
+        ({"readout": "IT"}, r"readout: .*must be one of the areas \['a1'"),
+        ({"dt_ms": float("nan")}, "dt_ms: must be a finite number, got nan"),
+    ):
+        with pytest.raises(ValueError, match=f"wiring 'greco2025-ff': {message}") as caught:
+            build("greco2025-ff", **change)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_wiring_cannot_be_changed():
+    found = chain(1)
+    with pytest.raises(ValidationError, match="frozen"):
+        found.timesteps = 3
+    with pytest.raises(ValidationError, match="frozen"):
+        found.area("a0").channels = 3
+
+
+def test_areas_by_name():
+    assert chain(2).area("a1").channels == 3
+    with pytest.raises(ValueError, match=r"no area 'V4'; the areas are \['a0', 'a1'\]"):
+        chain(2).area("V4")
+    with pytest.raises(ValueError, match="no area 'V4'"):
+        chain(2).window("V4")
+
+
+def test_the_operator_that_a_connection_does_not_name_is_its_target_s():
+    areas = {
+        "a": {"kernel": 5, "stride": 2},
+        "b": {"combine": "concat", "operator": {"kind": "conv"}, "kernel": 7},
+    }
+    connections = [
+        joined("image", "a"),
+        joined("a", "b"),
+        joined("b", "a", 1, kind="feedback"),
+        joined("b", "b", 1, operator="separable"),
+    ]
+    found = wired(areas, connections, input_size=8)
+    assert [found.operator(c) for c in found.connections] == [
+        Conv(kernel=5, stride=2),
+        Identity(),
+        Conv(kernel=5, stride=1),
+        Separable(),
+    ]
+
+
+def test_connections_are_in_an_order_of_their_own():
+    further = [
+        joined("a0", "a0", 2),
+        joined("a0", "a0", 1),
+        joined("image", "a0", kind="skip", role="modulation"),
+    ]
+    found = chain(1, further=further, area={"combine": "multiply"})
+    assert [c.key for c in found.into("a0")] == ["image_0", "image_0_modulation", "a0_1", "a0_2"]
+
+
+def test_what_is_said_of_a_connection():
+    connection = Connection(source="a", target="b", delay=2)
+    assert (str(connection), connection.key) == ("a → b", "a_2")
+
+
+def test_a_place_is_a_region_or_the_area_itself():
+    assert Area(name="a", channels=1).place == "a"
+    assert Area(name="a", channels=1, region="V1").place == "V1"
+
+
+def test_a_halting_unit_watches_the_readout_unless_told():
+    fields = {"readout": {"area": "a1", "over_time": "halting"}}
+    assert chain(2, halting={}, **fields).halting_area == "a1"
+    assert chain(2, halting={"area": "a0"}, **fields).halting_area == "a0"

@@ -312,7 +312,7 @@ def test_recording_on_this_device(tmp_path, device):
 
 def test_activity_that_is_not_finite_is_not_kept(tmp_path):
     network = model(name="ff")
-    torch.nn.init.constant_(network.areas["a1"].combine.bias, 1e5)
+    torch.nn.init.constant_(network.areas["a1"].bias, 1e5)
     with pytest.raises(ValueError, match=r"a1 is not finite as torch.float16: .* dtype='float32'"):
         record(network, stimuli(), out=tmp_path / "r.h5", dtype="float16")
     with h5py.File(tmp_path / "r.h5") as file:
@@ -349,3 +349,24 @@ def test_a_frozen_mask_makes_no_trials(tmp_path):
     frozen = build(wiring.model_copy(update={"areas": areas}))
     with pytest.raises(ValueError, match="would be 2 copies of one another"):
         record(frozen, stimuli(), out=tmp_path / "r.h5", repetitions=2, noise=True)
+
+
+def test_recording_leaves_every_part_in_the_mode_it_found(tmp_path):
+    model = build("greco2025-fb", input_size=8).train()
+    model.areas["a1"].eval()
+    before = {name: part.training for name, part in model.named_modules()}
+    record(model, stimuli(), out=tmp_path / "x.h5", timesteps=2)
+    assert {name: part.training for name, part in model.named_modules()} == before
+    assert before["areas.a1"] != before["areas.a2"]
+
+
+def test_batch_norms_are_used_and_not_trained(tmp_path):
+    areas = [{**a, "norm": "batch"} for a in build("greco2025-fb").wiring.model_dump()["areas"]]
+    model = build("greco2025-fb", input_size=8, areas=areas).train()
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    one = record(model, stimuli(), out=tmp_path / "one.h5", timesteps=2, batch_size=1)
+    all_ = record(model, stimuli(), out=tmp_path / "all.h5", timesteps=2, batch_size=64)
+    # A presentation does not depend on the others in its batch, but for rounding.
+    np.testing.assert_allclose(one.load("a3"), all_.load("a3"), atol=1e-5)
+    for name, x in model.state_dict().items():
+        assert torch.equal(x, before[name])

@@ -16,7 +16,7 @@ from neurorec.tasks import digits
 from neurorec.tasks.classification import ClassificationTask, labels_of
 from neurorec.training import Training, train
 from neurorec.training.batches import SeededBatches
-from neurorec.training.module import loss_over_time
+from neurorec.training.losses import loss_over_time
 
 
 def small_task():
@@ -194,7 +194,7 @@ def test_the_model_is_trained_in_place_also_from_a_finished_checkpoint(tmp_path)
 
 def test_a_diverging_training_is_not_kept(tmp_path):
     model = network()
-    torch.nn.init.constant_(model.decoder.weight, float("nan"))
+    torch.nn.init.constant_(model.decoder.linear.weight, float("nan"))
     with pytest.raises(ValueError, match="the loss of epoch 0 is nan: training diverged; use a"):
         train(model, small_task(), out=tmp_path / "m.safetensors", settings=SETTINGS, device="cpu")
     assert not (tmp_path / "m.safetensors").exists()

@@ -5,23 +5,21 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from neurorec.models.cells._abstract import AbstractCell
+from neurorec.models.cell_options import TimeDecay
+from neurorec.models.cells._abstract import AbstractCell, Frame, Prepared
 
 
 @final
-class TimeDecay(AbstractCell):
-    r"""``s' = λ s + drive``, ``h' = relu(s')``, with one trainable λ per area, 0 at first.
+class TimeDecayCell(AbstractCell):
+    r"""``h' = λ h + drive``, with one trainable λ per area, 0 at first.
 
     Nayebi et al. (2018), time decay.
     """
 
-    states = ("h", "s")
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, options: TimeDecay, frame: Frame) -> None:
+        super().__init__(options, frame)
         self.decay = nn.Parameter(torch.zeros(()))
 
-    def forward(self, drive: Tensor, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """New state from the summed input and the decayed old one."""
-        s = self.decay * state["s"] + drive
-        return {"h": torch.relu(s), "s": s}
+    def forward(self, prepared: Prepared, state: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """The drive and the decayed old state."""
+        return {"h": self.decay * state["h"] + prepared[0]}

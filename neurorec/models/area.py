@@ -1,0 +1,153 @@
+"""The parameters and the arithmetic of one area."""
+
+import zlib
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from neurorec.models.cells import Frame, build_cell
+from neurorec.models.combine import RULES, Terms, total
+from neurorec.models.nonlinearities import NONLINEARITIES
+from neurorec.models.norms import StepNorm
+from neurorec.models.operators import Link, build_operator
+from neurorec.models.sizes import AreaSizes, source_shape
+from neurorec.models.wiring import Area, Connection, Wiring
+
+
+@final
+class AreaModule(nn.Module):
+    """One area: its links, its combine rule, operator, norm and nonlinearity, and its cell."""
+
+    def __init__(self, wiring: Wiring, area: Area, sizes: Mapping[str, AreaSizes]) -> None:
+        super().__init__()
+        self.area, self.sizes = area, sizes[area.name]
+        self.connections = wiring.into(area.name)
+        self.start, self.stop = wiring.window(area.name)
+        timesteps = wiring.timesteps if self.stop is None else area.iterations
+        sources = [source_shape(wiring, c, dict(sizes))[0] for c in self.connections]
+        self.stacked_channels = [
+            n for n, c in zip(sources, self.connections, strict=True) if c.role == "drive"
+        ]
+        drive_channels = self.sizes.drive[0]
+        self.links = nn.ModuleDict()
+        for c, channels in zip(self.connections, sources, strict=True):
+            if c.shares is None:
+                stacked = area.combine == "concat" and c.role == "drive"
+                target = channels if stacked else drive_channels
+                self.links[c.key] = Link(
+                    c,
+                    wiring.operator(c),
+                    channels=(channels, target),
+                    size=self.sizes.meeting,
+                    timesteps=timesteps,
+                )
+        self.bias = nn.Parameter(torch.zeros(drive_channels, 1, 1)) if self._has_bias else None
+        merged = sum(self.stacked_channels) if area.combine == "concat" else drive_channels
+        self.operator = (
+            nn.Identity()
+            if area.operator is None
+            else build_operator(area.operator, merged, drive_channels, self.sizes.meeting)
+        )
+        self.norm = StepNorm(area.norm, self.sizes.drive, timesteps)  # type: ignore[arg-type]
+        default = "relu" if area.cell.kind == "none" and not self._gates else "identity"
+        self.nonlinearity = NONLINEARITIES[area.nonlinearity or default]
+        modulated = any(c.role == "modulation" for c in self.connections)
+        self.cell = build_cell(
+            area.cell,
+            Frame(
+                drive_channels=drive_channels,
+                channels=area.channels,
+                height=self.sizes.output[1],
+                width=self.sizes.output[2],
+                timesteps=timesteps,
+                modulation_channels=drive_channels if modulated else 0,
+            ),
+        )
+        self.projections = nn.ModuleDict(
+            {
+                name: nn.Conv2d(drive_channels, channels, 1)
+                for name, channels in self.cell.state_channels.items()
+                if area.cold_start.kind == "project"
+            }
+        )
+
+    @property
+    def _gates(self) -> bool:
+        return self.area.combine == "sigmoid_gate"
+
+    @property
+    def _has_bias(self) -> bool:
+        return self.area.bias and self.area.combine != "concat"
+
+    @property
+    def max_timesteps(self) -> int | None:
+        """How many timesteps the area's norms and cell are made for; None without a limit."""
+        parts = (self.norm, *self.links.values(), self.cell)
+        limits = [part.max_timesteps for part in parts]  # type: ignore[union-attr]
+        return min((limit for limit in limits if limit is not None), default=None)  # type: ignore[type-var]
+
+    @property
+    def label(self) -> int:
+        """Number of the area's random stream; it does not depend on the other areas."""
+        return zlib.crc32(self.area.name.encode())
+
+    def runs_at(self, timestep: int) -> bool:
+        """Whether the area is updated at ``timestep``; otherwise it keeps its state."""
+        return self.start <= timestep and (self.stop is None or timestep < self.stop)
+
+    def silent_at(self, timestep: int) -> bool:
+        """Whether no signal has reached the area yet, so that it sends nothing, not even zeros."""
+        return self.area.cold_start.kind == "silent" and timestep < self.start
+
+    def drive(self, terms: Terms, step: int, like: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Drive of the cell, and modulation, from what the links deliver.
+
+        Parameters
+        ----------
+        terms
+            One per connection, in their order; None where nothing is delivered.
+        step
+            Timesteps the area has run before.
+        like
+            A map whose trials, type and device the drive has if nothing is delivered.
+        """
+        modulation = total(self._of_role(terms, "modulation"))
+        if self.area.combine == "concat":
+            merged = self._stacked(self._of_role(terms, "drive"), like)
+        else:
+            merged = total(self._of_role(terms, "drive"))
+            if merged is None:
+                merged = like.new_zeros(len(like), self.sizes.drive[0], *self.sizes.meeting)
+            if self.bias is not None:
+                merged = merged + self.bias
+        merged = RULES[self.area.combine](merged, modulation)
+        return self.nonlinearity(self.norm(self.operator(merged), step)), modulation
+
+    def _of_role(self, terms: Terms, role: str) -> Terms:
+        return tuple(x for x, c in zip(terms, self.connections, strict=True) if c.role == role)
+
+    def _stacked(self, terms: Terms, like: Tensor) -> Tensor:
+        """Maps side by side; zeros for those that are silent, whose weights exist and count."""
+        return torch.cat(
+            [
+                like.new_zeros(len(like), channels, *self.sizes.meeting) if x is None else x
+                for x, channels in zip(terms, self.stacked_channels, strict=True)
+            ],
+            dim=1,
+        )
+
+    def started(self, drive: Tensor, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """States before the area's first timestep, where they depend on its drive."""
+        kind = self.area.cold_start.kind
+        if kind == "drive":
+            return {**state, **dict.fromkeys(self.cell.states, drive)}
+        if kind == "project":
+            return {**state, **{name: p(drive) for name, p in self.projections.items()}}
+        return state
+
+
+def frozen_for(part: Area | Connection, epoch: int) -> bool:
+    """Whether ``part`` is not trained in ``epoch``, counted from 0."""
+    return part.frozen if isinstance(part.frozen, bool) else epoch < part.frozen

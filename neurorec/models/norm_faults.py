@@ -1,0 +1,67 @@
+"""What can be wrong with the norms of a wiring."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from neurorec._yaml import PlacedError
+from neurorec.models.parts import Norm
+from neurorec.models.sizes import AreaSizes, Shape, source_shape
+
+if TYPE_CHECKING:
+    from neurorec.models.wiring import Wiring
+
+Place = tuple[str | int, ...]
+
+
+def check_norms(wiring: "Wiring", sizes: Mapping[str, AreaSizes]) -> None:
+    """Refuse norms that do not fit the map they are given.
+
+    Raises
+    ------
+    ValueError
+        At the first fault; the message names the entry, the value and the remedy.
+    """
+    for norm, (channels, *size), place in _norms(wiring, sizes):
+        if channels % norm.groups:
+            raise PlacedError(
+                f"a norm of {norm.groups} groups cannot divide {channels} channels; choose a "
+                "divisor",
+                *place,
+            )
+        together = {"instance": 1, "group": channels // norm.groups, "layer": channels}
+        if norm.kind in together and together[norm.kind] * math.prod(size) == 1:
+            raise PlacedError(
+                f"a norm of kind {norm.kind!r} of a map of {tuple(size)} has single values to "
+                "norm, which leaves zeros; choose batch, or fewer groups",
+                *place,
+            )
+    norm = wiring.readout.norm
+    if norm is not None and (norm.per_step or norm.kind not in ("batch", "group")):
+        raise PlacedError(
+            "the readout's norm must be batch or group and the same at all timesteps, got kind "
+            f"{norm.kind!r} with per_step {norm.per_step}; change it",
+            "readout",
+            "norm",
+        )
+
+
+def _norms(wiring: "Wiring", sizes: Mapping[str, AreaSizes]) -> Iterator[tuple[Norm, Shape, Place]]:
+    """Every norm, the map it is given and its entry."""
+    for index, area in enumerate(wiring.areas):
+        found = sizes[area.name]
+        if area.norm is not None:
+            yield area.norm, found.drive, ("areas", index, "norm")
+        norm = getattr(area.cell, "norm", None)
+        if isinstance(norm, Norm):
+            yield norm, found.output, ("areas", index, "cell", "norm")
+    for index, c in enumerate(wiring.connections):
+        if c.norm is not None:
+            drive, _, _ = sizes[c.target].drive
+            source, _, _ = source_shape(wiring, c, dict(sizes))
+            channels = source if wiring.stacked(c) else drive
+            yield c.norm, (channels, *sizes[c.target].meeting), ("connections", index, "norm")
+    if wiring.readout.norm is not None:
+        channels, *size = sizes[wiring.readout.area].output
+        height, width = size if wiring.readout.pool == "none" else (1, 1)
+        yield wiring.readout.norm, (channels, height, width), ("readout", "norm")

@@ -1,0 +1,52 @@
+"""Normalisation, shared over time or with parameters of each timestep."""
+
+from typing import final
+
+from torch import Tensor, nn
+
+from neurorec.models.parts import Norm
+
+
+def _norm(options: Norm, shape: tuple[int, int, int]) -> nn.Module:
+    channels, eps = shape[0], options.eps
+    if options.kind == "batch":
+        return nn.BatchNorm2d(channels, eps=eps)
+    if options.kind == "group":
+        return nn.GroupNorm(options.groups, channels, eps=eps)
+    if options.kind == "instance":
+        return nn.InstanceNorm2d(channels, eps=eps, affine=True)
+    return nn.LayerNorm(list(shape), eps=eps)
+
+
+@final
+class StepNorm(nn.Module):
+    """A norm that may have its own parameters and statistics at each timestep.
+
+    Parameters
+    ----------
+    options
+        Which norm; None for none.
+    shape
+        Channels, height and width of the map.
+    timesteps
+        How many sets of parameters there are, if each timestep has its own.
+    """
+
+    def __init__(self, options: Norm | None, shape: tuple[int, int, int], timesteps: int) -> None:
+        super().__init__()
+        self.per_step = options is not None and options.per_step
+        n_norms = 0 if options is None else timesteps if self.per_step else 1
+        self.norms = nn.ModuleList(_norm(options, shape) for _ in range(n_norms))  # type: ignore[arg-type]
+        for norm in self.norms:
+            nn.init.constant_(norm.weight, options.gain)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def max_timesteps(self) -> int | None:
+        """How many timesteps there are parameters for; None where there is no limit."""
+        return len(self.norms) if self.per_step else None
+
+    def forward(self, x: Tensor, step: int) -> Tensor:
+        """Normed map; the norm of timestep ``step`` where they differ."""
+        if not self.norms:
+            return x
+        return self.norms[step if self.per_step else 0](x)
