@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Final, final
 
 import matplotlib
-from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
@@ -114,14 +113,13 @@ Columns = Sequence[Sequence[Node]]
 
 def text_width(text: str, size: float) -> float:
     """Width of a line of text, in the typeface that is set."""
-    typefaces = tuple(matplotlib.rcParams["font.sans-serif"])
-    return _width(text, size, typefaces) if text else 0.0
+    return _width(text, size, tuple(matplotlib.rcParams["font.sans-serif"])) if text else 0.0
 
 
 @lru_cache(maxsize=1024)
 def _width(text: str, size: float, typefaces: tuple[str, ...]) -> float:
-    font = FontProperties(family=list(typefaces))
-    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) * _MM_PER_PT
+    # ``typefaces`` are those in which matplotlib measures; they tell one measurement from another.
+    return float(TextPath((0, 0), text, size=size).get_extents().width) * _MM_PER_PT
 
 
 def line_height(size: float) -> float:

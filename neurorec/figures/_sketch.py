@@ -106,6 +106,8 @@ def _columns(
     ]
     called = "logits" if any("readout" in a.name.lower() for a in wiring.areas) else "readout"
     texts = [(called, TEXT_PT if detail == "full" else NOTE_PT, INK)]
+    if wiring.halting is not None:
+        texts.append(("halting", NOTE_PT, MUTED))
     if sizes:
         classes = _broken(f"{wiring.classes} classes", detail)
         texts += [(text, NOTE_PT, MUTED) for text in classes]

@@ -113,7 +113,7 @@ class GaborBank(nn.Module):
 
 def _gabor_bank(kernel: int, source: int, target: int) -> Tensor:
     half = (kernel - 1) / 2
-    y, x = torch.meshgrid(*[torch.arange(kernel) - half] * 2, indexing="ij")
+    y, x = torch.meshgrid(*[torch.arange(float(kernel)) - half] * 2, indexing="ij")
     angles = torch.linspace(0, math.pi, target // 2).repeat_interleave(2)[:, None, None]
     phases = torch.tensor([0.0, math.pi]).repeat(target // 2)[:, None, None]
     along = x * torch.cos(angles) + y * torch.sin(angles)

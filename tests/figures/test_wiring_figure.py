@@ -11,11 +11,14 @@ from matplotlib.patches import FancyArrowPatch, PathPatch
 
 from neurorec.figures import journal_style, save, wiring, wiring_table
 from neurorec.figures._ink import COLOURS, pale
-from neurorec.figures._layout import planned
+from neurorec.figures._layout import _clear_of, planned
 from neurorec.figures._parts import Layout, text_width
 from neurorec.figures._sketch import sketched
 from neurorec.figures.style import DOUBLE_COLUMN_MM, MM_PER_INCH, NOTE_PT
 from neurorec.models import PRESETS, Wiring, build, preset
+
+#: Every preset is laid out.
+pytestmark = pytest.mark.slow
 
 SLOW = Wiring.model_validate(
     {
@@ -174,6 +177,11 @@ def test_no_line_crosses_a_label_of_another(layouts):
                     assert not (away < half).all(axis=1).any(), (name, other.edge.ends)
 
 
+def test_a_label_in_a_lane_keeps_away_from_what_crosses_it():
+    assert _clear_of([5.0, 30.0], (0.0, 10.0)) in (3.0, 7.0)
+    assert _clear_of([], (0.0, 10.0)) == 5.0
+
+
 def test_boxes_and_frames_do_not_overlap(layouts):
     for layout in layouts.values():
         for one, other in combinations(layout.nodes.values(), 2):
@@ -259,6 +267,11 @@ def test_what_does_not_occur_is_not_in_the_legend():
     assert "feedforward, delay 0" in texts
     for absent in ("lateral", "feedback", "modulates", "silenced"):
         assert not any(text.startswith(absent) for text in texts)
+
+
+def test_halting_is_said_at_the_readout():
+    figure = wiring(preset("veerabadran2023-locrnn-pathfinder-act"))
+    assert "halting" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_higher_areas_are_to_the_right_and_larger_maps_are_higher(layouts):

@@ -13,6 +13,9 @@ from torch.testing import assert_close
 from neurorec.models import CELLS, RecurrentNetwork, Wiring, load, save
 from neurorec.models.cell_options import CELL_OPTIONS
 
+#: Random wirings by the dozen.
+pytestmark = pytest.mark.slow
+
 SMALL = settings(
     max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )

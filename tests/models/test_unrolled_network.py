@@ -6,7 +6,7 @@ import torch
 from neurorec.models import build
 
 
-@pytest.mark.parametrize("name", ["cornet-rt", "greco2025-fb-dropout", "blt-ccn23"])
+@pytest.mark.parametrize("name", ["cornet-rt", "greco2025-fb-dropout"])
 def test_there_and_back_is_the_same_network(name):
     model = build(name, input_size=64, classes=5, timesteps=4).double().eval()
     biological = model.unrolled("biological")

@@ -83,6 +83,7 @@ def test_numbers_of_thousands_of_digits_and_brackets_without_end(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_round_trip(name, tmp_path):
     found = preset(name)
