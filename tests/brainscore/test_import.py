@@ -10,6 +10,8 @@ import pytest
 
 import neurorec
 
+pytestmark = pytest.mark.slow
+
 HAS_BRAINSCORE = find_spec("brainscore_vision") is not None
 
 

@@ -10,6 +10,8 @@ from neurorec.cli import app, run
 from neurorec.cli._models_text import short, short_source
 from neurorec.models import PRESETS, build, preset, save, summarise, wiring
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def models(capsys):

@@ -17,6 +17,8 @@ from neurorec.demo.brains import load_brains
 from neurorec.demo.drawing import FIGURES
 from neurorec.demo.run import _claim
 
+pytestmark = pytest.mark.slow
+
 NEUROREC = [sys.executable, "-m", "neurorec.cli"]
 
 

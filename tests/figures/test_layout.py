@@ -1,11 +1,14 @@
 """Nothing that is written is cut off or lies on something else, whatever the results' shape."""
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from neurorec.figures import journal_style, new_figure
 from neurorec.figures._text import legend_above, note_below
 from neurorec.figures.style import MODELS
+
+pytestmark = pytest.mark.slow
 
 ADDED = ["cornet-s", "blt-vs", "rgc (as released)", "long name of a model, 2021"]
 

@@ -10,6 +10,8 @@ import pytest
 
 from neurorec.figures.watermark import is_watermarked
 
+pytestmark = pytest.mark.slow
+
 
 def test_neither_settings_nor_results_are_written_to(plot):
     state = dict(matplotlib.rcParams), plt.get_fignums(), matplotlib.get_backend()

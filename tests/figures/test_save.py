@@ -15,6 +15,8 @@ from PIL import Image
 
 from neurorec.figures import journal_style, new_figure, save
 
+pytestmark = pytest.mark.slow
+
 PROVENANCE = {"seed": 0, "data": {"cowley-2023": "0f3c"}, "of": "β (beta)"}
 TABLE = pd.DataFrame({"model": ["ff", "fb"], "r": [0.1 + 0.2, 1 / 3], "n": [1, 2]})
 

@@ -34,6 +34,8 @@ from .plain_nayebi2018 import (
     weights,
 )
 
+pytestmark = pytest.mark.slow
+
 #: Parameters of the released models, shallow and intermediate.
 N_PARAMETERS = {
     "timedecay": (4_197_739, 16_403_439),

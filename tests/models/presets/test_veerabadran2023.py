@@ -12,6 +12,8 @@ from neurorec.models.build import wiring
 from neurorec.models.presets import PRESETS
 from neurorec.models.summary import cost
 
+pytestmark = pytest.mark.slow
+
 NAMES = [name for name in PRESETS if name.startswith("veerabadran2023")]
 PATHFINDER = [name for name in NAMES if "pathfinder" in name]
 MAZES = [name for name in NAMES if "mazes" in name]
