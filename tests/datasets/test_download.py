@@ -17,6 +17,9 @@ from neurorec.datasets import DamagedError, DataUnavailableError
 from neurorec.datasets.download import _Bar
 from neurorec.datasets.fetch import fetch_files
 
+#: Real servers, some of which stall.
+pytestmark = pytest.mark.slow
+
 CONTENTS = {f"folder/file {i}.bin": bytes([i]) * 200_000 for i in range(4)}
 QUOTED = [path.replace(" ", "%20") for path in CONTENTS]
 
