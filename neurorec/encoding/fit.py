@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from neurorec._checks import check_option
 from neurorec.assemblies import NEUROID, TIME_BIN, check
 from neurorec.encoding.alignment import Alignment, align, averaged_blocks, restricted
 from neurorec.encoding.ceilings import Ceiling, noise_ceiling, noise_corrected
+from neurorec.encoding.readout import SampleSpaceReadout
 from neurorec.encoding.ridge import Ridge
 from neurorec.encoding.splits import KFold, Splits
 from neurorec.gram import gram_of_blocks, resolve_device
@@ -31,23 +32,6 @@ _FEWEST_HELD_OUT: Final = 3
 
 Fold = tuple[np.ndarray, np.ndarray]
 Predict = Callable[[Tensor, np.ndarray, np.ndarray], Tensor]
-
-
-@runtime_checkable
-class SampleSpaceReadout(Protocol):
-    """A readout that needs only inner products of features, as :class:`Ridge` does."""
-
-    def predict_from_gram(
-        self, gram: Tensor, responses: Tensor, train: np.ndarray, test: np.ndarray
-    ) -> Tensor:
-        """Fit on ``train``, predict ``test``."""
-        ...
-
-    def predict_from_features(
-        self, features: Tensor, responses: Tensor, train: np.ndarray, test: np.ndarray
-    ) -> Tensor:
-        """Fit on ``train``, predict ``test``."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,9 +195,13 @@ def _inputs(
 def _predictor(readout: Any, columns: Tensor, *, use_gram: bool) -> Predict:
     """Function of (inputs, train, test) that predicts the held-out responses."""
     if use_gram:
-        return lambda gram, train, test: readout.predict_from_gram(gram, columns, train, test)
+        return lambda gram, train, test: readout.predict_from_gram(
+            gram, columns[:, :, None], train, test
+        ).held_out[..., 0]
     if isinstance(readout, SampleSpaceReadout):
-        return lambda x, train, test: readout.predict_from_features(x, columns, train, test)
+        return lambda x, train, test: readout.predict_from_features(
+            x, columns[:, :, None], train, test
+        ).held_out[..., 0]
 
     def predict(x: Tensor, train: np.ndarray, test: np.ndarray) -> Tensor:
         x_, y_ = x.cpu().numpy(), columns.cpu().numpy()

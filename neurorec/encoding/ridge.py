@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from neurorec.encoding._sklearn import validated
+from neurorec.encoding.readout import Prediction
 from neurorec.encoding.ridge_solver import (
     Basis,
     Grid,
@@ -98,10 +99,10 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict_from_gram(
         self,
         gram: Float[Tensor, "stimulus stimulus"],
-        responses: Float[Tensor, "stimulus target"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
-    ) -> Float[Tensor, "test target"]:
+    ) -> Prediction:
         """Fit on the stimuli ``train`` and predict the stimuli ``test``, from inner products alone.
 
         Equal to ``fit`` and ``predict`` on the features whose inner products ``gram`` holds.
@@ -112,16 +113,18 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict_from_features(
         self,
         features: Float[Tensor, "stimulus feature"],
-        responses: Float[Tensor, "stimulus target"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
-    ) -> Float[Tensor, "test target"]:
+    ) -> Prediction:
         """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
         train_, test_ = _indices(train, features), _indices(test, features)
         return self._predict(_basis(features, train_, test_), responses[train_])
 
-    def _predict(self, basis: Basis, responses: Tensor) -> Tensor:
-        return predictions(basis, responses, self._choose(basis, responses))
+    def _predict(self, basis: Basis, responses: Tensor) -> Prediction:
+        columns = responses.flatten(start_dim=1)
+        predicted = predictions(basis, columns, self._choose(basis, columns))
+        return Prediction(predicted.reshape(-1, *responses.shape[1:]))
 
     def _choose(self, basis: Basis, responses: Tensor) -> Tensor:
         if self.penalties is None:

@@ -134,10 +134,12 @@ def test_from_gram_is_fit_and_predict(data, n, p):
     x, y = data(n, p)
     train, test = np.arange(n)[5:], np.arange(n)[:5]
     expected = Ridge().fit(x[train], y[train]).predict(x[test])
-    responses = torch.from_numpy(y)
+    responses = torch.from_numpy(y)[:, :, None]
     shifted = torch.from_numpy(x + 3.0)  # a constant in the features cancels
-    from_gram = Ridge().predict_from_gram(shifted @ shifted.mT, responses, train, test)
-    from_features = Ridge().predict_from_features(torch.from_numpy(x), responses, train, test)
+    gram = shifted @ shifted.mT
+    from_gram = Ridge().predict_from_gram(gram, responses, train, test).held_out[..., 0]
+    plain = torch.from_numpy(x)
+    from_features = Ridge().predict_from_features(plain, responses, train, test).held_out[..., 0]
     np.testing.assert_allclose(from_gram.numpy(), expected, rtol=0, atol=1e-8)
     np.testing.assert_allclose(from_features.numpy(), expected, rtol=0, atol=1e-10)
 

@@ -1,0 +1,67 @@
+"""What a readout must offer so that a whole grid of fits shares its factorisations."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Prediction(NamedTuple):
+    """Predicted responses to held-out stimuli.
+
+    Parameters
+    ----------
+    held_out
+        One row for each held-out stimulus.
+    training_error
+        Mean squared error of each target on training stimuli that its fit did not see
+        (leave-one-out, or folds within the training stimuli). None if the readout computes none.
+    """
+
+    held_out: Float[Tensor, "test neuroid time_bin"]
+    training_error: Float[Tensor, "neuroid time_bin"] | None = None
+
+
+@runtime_checkable
+class SampleSpaceReadout(Protocol):
+    """A readout that needs only inner products of features; :class:`Ridge` is one.
+
+    Time bins are separate problems; a readout whose targets share something, such as the
+    components of PLS, shares it within a time bin only.
+    """
+
+    def predict_from_gram(
+        self,
+        gram: Float[Tensor, "stimulus stimulus"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        train: np.ndarray,
+        test: np.ndarray,
+    ) -> Prediction:
+        """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
+        ...
+
+    def predict_from_features(
+        self,
+        features: Float[Tensor, "stimulus feature"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        train: np.ndarray,
+        test: np.ndarray,
+    ) -> Prediction:
+        """The same, for fewer features than stimuli."""
+        ...
+
+
+@runtime_checkable
+class BandedReadout(Protocol):
+    """A readout that weighs several sets of features; :class:`BandedRidge` is one."""
+
+    def predict_from_grams(
+        self,
+        grams: Float[Tensor, "band stimulus stimulus"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        train: np.ndarray,
+        test: np.ndarray,
+    ) -> Prediction:
+        """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
+        ...
