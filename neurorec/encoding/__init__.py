@@ -1,7 +1,8 @@
 """How well features of a model predict responses of neurons, over time.
 
-``fit`` scores every model timestep against every time bin; ``summary`` reduces the scores to one
-number with its interval.
+``fit`` scores model timesteps against time bins, with ceilings, intervals and controls;
+``unique_variance`` asks what late timesteps explain that early ones cannot; ``summary`` reduces
+scores to one number for each time with its interval.
 """
 
 from neurorec.encoding.baselines import gabor_energy as gabor_energy
@@ -10,6 +11,13 @@ from neurorec.encoding.ceilings import Ceiling as Ceiling
 from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
 from neurorec.encoding.ceilings import split_half_reliability as split_half_reliability
 from neurorec.encoding.fit import fit as fit
+from neurorec.encoding.intervals import Bootstrap as Bootstrap
 from neurorec.encoding.ridge import Ridge as Ridge
+from neurorec.encoding.setup import Controls as Controls
 from neurorec.encoding.splits import KFold as KFold
 from neurorec.encoding.summary import summary as summary
+from neurorec.encoding.times import All as All
+from neurorec.encoding.times import Cumulative as Cumulative
+from neurorec.encoding.times import Grid as Grid
+from neurorec.encoding.times import Lag as Lag
+from neurorec.encoding.times import Match as Match

@@ -242,3 +242,8 @@ def _lengthening(table: _Table, trials: Trials) -> Float[np.ndarray, " neuroid"]
     halves = np.mean(1 / (table.counts // 2), axis=0)
     whole = np.mean(1 / np.maximum(trials.counts(), 1), axis=0)
     return halves / whole
+
+
+def reliability_draws(responses, weights, *, ceiling=None):
+    v = noise_ceiling(responses, ceiling=ceiling)["reliability"].values
+    return np.broadcast_to(v, (len(weights), *v.shape)).copy()

@@ -98,7 +98,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def predict_from_gram(
         self,
-        gram: Float[Tensor, "stimulus stimulus"],
+        gram: Float[Tensor, "row row"],
         responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
@@ -112,7 +112,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def predict_from_features(
         self,
-        features: Float[Tensor, "stimulus feature"],
+        features: Float[Tensor, "row feature"],
         responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
