@@ -99,8 +99,8 @@ def as_populations(features: Any) -> dict[str, Population]:
     for name in others:
         if not np.array_equal(times[first], times[name]):
             raise ValueError(
-                f"areas must have the same timesteps, {first!r} has {len(times[first])} and "
-                f"{name!r} has {len(times[name])}, or others; select the timesteps of both"
+                f"areas must have the same timesteps, {first!r} has {times[first].shape[1]} and "
+                f"{name!r} has {times[name].shape[1]}, or others; select the timesteps of both"
             )
     return found
 

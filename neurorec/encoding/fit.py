@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from sklearn.base import BaseEstimator
 
 from neurorec._checks import check_option
 from neurorec.assemblies import NEUROID, columns_of
@@ -23,7 +22,7 @@ def fit(
     features: Any,
     responses: Any,
     *,
-    readout: BaseEstimator | None = None,
+    readout: Any = None,
     splits: Splits | None = None,
     time: str | TimeChoice = "grid",
     ceiling: Ceiling | None = None,

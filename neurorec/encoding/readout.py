@@ -28,8 +28,8 @@ class SampleSpaceReadout(Protocol):
     """A readout that needs only inner products of features; :class:`Ridge` is one.
 
     The first rows of features are the stimuli of the responses; rows after them, such as means over
-    half of a model's trials, are only ever predicted. Time bins are separate problems; a readout whose targets share something, such as the
-    components of PLS, shares it within a time bin only.
+    half of a model's trials, are only ever predicted. Time bins are separate problems; a readout
+    whose targets share something, such as the components of PLS, shares it within a time bin only.
     """
 
     def predict_from_gram(

@@ -318,7 +318,7 @@ def test_constant_neuroids(recordings):
 
 def test_a_ceiling_of_single_repetitions(recordings):
     features, responses = recordings()
-    with pytest.raises(ValueError, match="at least 2 repetitions, got 0 of 60 .*not their means"):
+    with pytest.raises(ValueError, match=r"at least 2 repetitions, got 0 of 60 .*not their means"):
         fit(features, average_repetitions(responses), ceiling=Ceiling())
 
 
