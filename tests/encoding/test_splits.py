@@ -186,7 +186,7 @@ def test_listed_stimuli_and_numbered_sets():
 def test_a_long_list_is_named_by_its_digest():
     names = [f"s{i}" for i in range(3000)]
     one = FixedSplit(by="stimulus_id", train=names[:2000], test=names[2000:])
-    other = FixedSplit(by="stimulus_id", train=names[:1999] + ["t"], test=names[2000:])
+    other = FixedSplit(by="stimulus_id", train=[*names[:1999], "t"], test=names[2000:])
     assert len(repr(one)) < 150
     assert "<2000 values, sha256" in repr(one)
     assert repr(one) != repr(other)
