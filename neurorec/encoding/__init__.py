@@ -5,16 +5,22 @@
 scores to one number for each time with its interval.
 """
 
+from neurorec.encoding.analysis_of_variance import explainable_variance as explainable_variance
 from neurorec.encoding.baselines import gabor_energy as gabor_energy
 from neurorec.encoding.baselines import pixels as pixels
 from neurorec.encoding.ceilings import Ceiling as Ceiling
 from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
-from neurorec.encoding.ceilings import split_half_reliability as split_half_reliability
+from neurorec.encoding.ceilings import noise_corrected as noise_corrected
+from neurorec.encoding.ceilings import reliability_draws as reliability_draws
 from neurorec.encoding.fit import fit as fit
 from neurorec.encoding.intervals import Bootstrap as Bootstrap
+from neurorec.encoding.labelled_splits import FixedSplit as FixedSplit
+from neurorec.encoding.labelled_splits import GroupFolds as GroupFolds
 from neurorec.encoding.ridge import Ridge as Ridge
 from neurorec.encoding.setup import Controls as Controls
+from neurorec.encoding.split_half import split_half_reliability as split_half_reliability
 from neurorec.encoding.splits import KFold as KFold
+from neurorec.encoding.splits import RandomSplits as RandomSplits
 from neurorec.encoding.summary import summary as summary
 from neurorec.encoding.times import All as All
 from neurorec.encoding.times import Cumulative as Cumulative
