@@ -10,6 +10,7 @@ from neurorec.encoding.ceilings import Ceiling as Ceiling
 from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
 from neurorec.encoding.ceilings import split_half_reliability as split_half_reliability
 from neurorec.encoding.fit import fit as fit
+from neurorec.encoding.pls import PLS as PLS
 from neurorec.encoding.ridge import Ridge as Ridge
 from neurorec.encoding.splits import KFold as KFold
 from neurorec.encoding.summary import summary as summary
