@@ -17,8 +17,8 @@ from torch import Tensor
 
 #: Below this side, or with more terms than half of it, all eigenvectors cost less.
 _SMALL: Final = 48
-#: Coordinates, beyond two per term, in which the iteration finds its start.
-_START: Final = 8
+#: Coordinates, beyond one per term, in which the iteration finds its start.
+_START: Final = 16
 _MAX_STEPS: Final = 8
 #: Residual over eigenvalue: the error of the vector is this over the relative gap.
 _RESIDUAL: Final = 1e-11
@@ -80,7 +80,7 @@ def _by_iteration(matrix: Deflated) -> tuple[Tensor, float] | None:
 def _start(matrix: Deflated) -> Tensor:
     """Leading eigenvector within the first coordinates, which hold most of it."""
     side, n_terms = matrix.b.shape
-    n = min(side, 2 * n_terms + _START)
+    n = min(side, n_terms + _START)
     vector = torch.zeros_like(matrix.diagonal)
     vector[:n] = torch.linalg.eigh(matrix.block(n))[1][:, -1]
     return vector

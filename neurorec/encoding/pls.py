@@ -112,7 +112,7 @@ class PLS(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict_from_gram(
         self,
         gram: Float[Tensor, "stimulus stimulus"],
-        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        responses: Float[Tensor, "known neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
     ) -> Prediction:
@@ -138,7 +138,7 @@ class PLS(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict_from_features(
         self,
         features: Float[Tensor, "stimulus feature"],
-        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        responses: Float[Tensor, "known neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
     ) -> Prediction:
