@@ -16,6 +16,7 @@ from neurorec.encoding.fit import fit as fit
 from neurorec.encoding.intervals import Bootstrap as Bootstrap
 from neurorec.encoding.labelled_splits import FixedSplit as FixedSplit
 from neurorec.encoding.labelled_splits import GroupFolds as GroupFolds
+from neurorec.encoding.pls import PLS as PLS
 from neurorec.encoding.ridge import Ridge as Ridge
 from neurorec.encoding.setup import Controls as Controls
 from neurorec.encoding.split_half import split_half_reliability as split_half_reliability
