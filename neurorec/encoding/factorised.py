@@ -95,7 +95,7 @@ class Factorised(MultiOutputMixin, RegressorMixin, BaseEstimator):
         shape: Any = None,
         penalties: Any = None,
         folds: Any = 3,
-        tolerance: Any = 1e-6,
+        tolerance: Any = 1e-5,
         max_sweeps: Any = 500,
         device: Any = "cpu",
     ) -> None:

@@ -35,7 +35,7 @@ class Stop(NamedTuple):
         Sweeps after which to stop in any case.
     """
 
-    tolerance: float = 1e-6
+    tolerance: float = 1e-5
     max_sweeps: int = 500
 
 

@@ -76,7 +76,7 @@ def peak_tuning(
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction must be above 0 and at most 1, got {fraction}")
     k = max(1, round(fraction * len(responses)))
-    threshold = np.partition(responses, -k, axis=0)[-k]
+    threshold = np.asarray(np.partition(responses, -k, axis=0)[-k])
     reached = predictions >= threshold
     if mode == "joint":
         share = _reached_in_top(responses, threshold, reached, k) / k
