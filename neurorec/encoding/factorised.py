@@ -141,7 +141,8 @@ class Factorised(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.spatial_weights_ = _unwrapped(space, one)
         self.coef_ = _unwrapped(coef, one)
         self.intercept_ = _unwrapped(centre - coef @ mean, one)
-        self.penalty_ = _unwrapped(torch.tensor(penalties)[chosen.cpu()], one)
+        table = torch.tensor(penalties, dtype=torch.float64, device=target)
+        self.penalty_ = _unwrapped(table[chosen], one)
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -88,8 +88,8 @@ class SoftMatching(MultiOutputMixin, RegressorMixin, BaseEstimator):
         correlation = _correlation(X, targets, device)
         self.plan_ = transport_plan(correlation)
         self.correlation_ = float(np.sum(self.plan_ * correlation))
-        share = torch.from_numpy(n_targets * self.plan_).to(device)
-        weights, intercept = _scaled_match(X, targets, share, device)
+        # Neither the q nor the standard deviation of the definition matters: the slope absorbs it.
+        weights, intercept = _scaled_match(X, targets, torch.from_numpy(self.plan_).to(device))
         self.coef_ = (weights[:, 0] if one else weights.mT).cpu().numpy()
         self.intercept_ = intercept[0].item() if one else intercept.cpu().numpy()
         return self
@@ -155,14 +155,13 @@ def _correlation(x: np.ndarray, targets: Columns, device: torch.device) -> np.nd
 
 
 def _scaled_match(
-    x: np.ndarray, targets: Columns, share: Tensor, device: torch.device
+    x: np.ndarray, targets: Columns, share: Tensor
 ) -> tuple[Float[Tensor, "unit target"], Float[Tensor, " target"]]:
     """Weights and intercept of the match of each target, on units as they are."""
-    n_targets = share.shape[1]
     match = torch.zeros_like(targets.deviations)
     mean = torch.zeros_like(targets.mean)
     weights = torch.empty_like(share)
-    for place, units in blocks_of_units(x, n_targets, device):
+    for place, units in blocks_of_units(x, share.shape[1], share.device):
         match += units.deviations @ share[place]
         per_norm = torch.where(units.norm > 0, 1 / units.norm, 0.0)
         weights[place] = per_norm[:, None] * share[place]

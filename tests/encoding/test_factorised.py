@@ -250,6 +250,30 @@ def test_path_starts_where_ridge_is(planted):
     np.testing.assert_allclose((factors.space * along).sum(dim=1).abs().numpy(), 1, rtol=1e-8)
 
 
+def test_start_is_the_rank_one_part_of_ridge(planted):
+    x, y, *_ = planted(40, noise=0.5)
+    wide = Ridge(penalties=[5.0]).fit(x, y).coef_.reshape(4, 8, 20)
+    space = first_directions(torch.from_numpy(wide))
+    channel, space, _ = sweep(*centred(x, y, SHAPE), 5.0, space)
+    with pytest.warns(ConvergenceWarning):
+        model = Factorised(shape=SHAPE, penalties=[5.0], max_sweeps=1).fit(x, y)
+    expected = torch.einsum("tc,ts->tcs", channel, space).reshape(4, -1).numpy()
+    np.testing.assert_allclose(model.coef_, expected, rtol=0, atol=1e-11)
+
+
+def test_path_goes_on_from_where_it_is(planted):
+    x, y, *_ = planted(40, noise=0.5)
+    features, responses = centred(x, y, SHAPE)
+    space = torch.nn.functional.normalize(torch.ones(4, 20, dtype=torch.float64))
+    once = Stop(max_sweeps=1)  # so that the start matters
+    for factors, penalty in zip(
+        path(features, responses, [100.0, 10.0, 1.0], space, once), [100.0, 10.0, 1.0], strict=True
+    ):
+        channel, space, _ = sweep(features, responses, penalty, space)
+        torch.testing.assert_close(factors.channel, channel, rtol=0, atol=0)
+        torch.testing.assert_close(factors.space, space, rtol=0, atol=0)
+
+
 def test_constant_features_and_targets(rng):
     y = np.column_stack([rng.normal(size=12), np.full(12, 0.3)])
     model = Factorised(shape=(2, 3, 1)).fit(np.ones((12, 6)), y)
