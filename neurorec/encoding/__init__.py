@@ -4,6 +4,7 @@
 number with its interval.
 """
 
+from neurorec.encoding.banded_ridge import BandedRidge as BandedRidge
 from neurorec.encoding.baselines import gabor_energy as gabor_energy
 from neurorec.encoding.baselines import pixels as pixels
 from neurorec.encoding.ceilings import Ceiling as Ceiling
