@@ -166,8 +166,8 @@ class BandedRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def predict_from_grams(
         self,
-        grams: Float[Tensor, "band stimulus stimulus"],
-        responses: Float[Tensor, "response neuroid time_bin"],
+        grams: Float[Tensor, "band row row"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
     ) -> Prediction:

@@ -145,8 +145,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def predict_from_gram(
         self,
-        gram: Float[Tensor, "stimulus stimulus"],
-        responses: Float[Tensor, "response neuroid time_bin"],
+        gram: Float[Tensor, "row row"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
     ) -> Prediction:
@@ -159,8 +159,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def predict_from_features(
         self,
-        features: Float[Tensor, "stimulus feature"],
-        responses: Float[Tensor, "response neuroid time_bin"],
+        features: Float[Tensor, "row feature"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
     ) -> Prediction:
