@@ -13,7 +13,6 @@ from neurorec.encoding.ceilings import Ceiling as Ceiling
 from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
 from neurorec.encoding.ceilings import noise_corrected as noise_corrected
 from neurorec.encoding.ceilings import reliability_draws as reliability_draws
-from neurorec.encoding.ceilings import split_half_reliability as split_half_reliability
 from neurorec.encoding.factorised import Factorised as Factorised
 from neurorec.encoding.factorised import grid_shape as grid_shape
 from neurorec.encoding.fit import fit as fit

@@ -29,6 +29,7 @@ from neurorec.encoding.ridge_solver import (
     basis_from_gram,
     dual_weights,
     mean_eigenvalue,
+    rotated,
 )
 from neurorec.gram import resolve_device
 
@@ -168,7 +169,7 @@ class Factorised(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _grid_of_penalties(self, features: Tensor) -> list[float]:
         """Descending."""
         if self.penalties is None:
-            scale = mean_eigenvalue(_basis(features))
+            scale = mean_eigenvalue(_basis(features)).item()
             return [scale * multiple for multiple in _MULTIPLES]
         penalties = np.array(self.penalties, dtype=np.float64, ndmin=1)
         if penalties.ndim != 1 or len(penalties) == 0 or not np.all(penalties > 0):
@@ -245,7 +246,8 @@ def _starts(features: Tensor, responses: Tensor, penalty: float) -> Tensor:
     """Spatial directions of the rank-one part of each target's weights of ridge."""
     flat = features.flatten(start_dim=1)
     every = torch.full_like(responses[0], penalty)
-    dual = dual_weights(_basis(flat), responses, every)
+    basis = _basis(flat)
+    dual = dual_weights(basis, rotated(basis, responses), every)
     shape = features.shape[1:]
     parts = dual.split(max(1, _NUMBERS // flat.shape[1]), dim=1)
     return torch.cat([first_directions((d.mT @ flat).reshape(-1, *shape)) for d in parts])
