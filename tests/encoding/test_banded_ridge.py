@@ -10,7 +10,7 @@ from himalaya.ridge import GroupRidgeCV
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from neurorec.encoding import BandedRidge, Ridge
+from neurorec.encoding import BandedRidge, Ridge, fit
 from neurorec.encoding._himalaya import torch_backend
 
 CPU = torch.device("cpu")
@@ -346,3 +346,15 @@ def test_nan(data):
         held_out(BandedRidge(), grams(x), y, 40)
     with pytest.raises(ValueError, match="contains NaN"):
         BandedRidge(bands=[20, 30]).fit(x, y)
+
+
+def test_timesteps_as_bands(rng, make, power_law):
+    # One of three timesteps drives the neurons; the others are as large.
+    x = np.stack([power_law(60, 60) for _ in range(3)], axis=2)
+    signal = x[:, :, 1] @ rng.normal(size=(60, 4))
+    responses = make((signal / signal.std(axis=0) + 0.5 * rng.normal(size=(60, 4)))[:, :, None])
+    features = make(x, name="u")
+    options = {"time": "all", "device": "cpu"}
+    banded = fit(features, responses, readout=BandedRidge(n_iter=20), **options)
+    alike = fit(features, responses, readout=Ridge(), **options)
+    assert float(banded["score"].mean()) > float(alike["score"].mean()) + 0.1
