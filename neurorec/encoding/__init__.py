@@ -6,6 +6,7 @@ scores to one number for each time with its interval.
 """
 
 from neurorec.encoding.analysis_of_variance import explainable_variance as explainable_variance
+from neurorec.encoding.banded_ridge import BandedRidge as BandedRidge
 from neurorec.encoding.baselines import gabor_energy as gabor_energy
 from neurorec.encoding.baselines import pixels as pixels
 from neurorec.encoding.ceilings import Ceiling as Ceiling
