@@ -10,8 +10,8 @@ from neurorec.encoding.ceilings import Ceiling as Ceiling
 from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
 from neurorec.encoding.ceilings import split_half_reliability as split_half_reliability
 from neurorec.encoding.factorised import Factorised as Factorised
-from neurorec.encoding.factorised import grid_shape as grid_shape
 from neurorec.encoding.fit import fit as fit
+from neurorec.encoding.grid import grid_shape as grid_shape
 from neurorec.encoding.identity import Identity as Identity
 from neurorec.encoding.one_to_one import OneToOne as OneToOne
 from neurorec.encoding.peak_tuning import TuningCurve as TuningCurve
