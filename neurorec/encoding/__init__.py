@@ -14,8 +14,8 @@ from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
 from neurorec.encoding.ceilings import noise_corrected as noise_corrected
 from neurorec.encoding.ceilings import reliability_draws as reliability_draws
 from neurorec.encoding.factorised import Factorised as Factorised
-from neurorec.encoding.factorised import grid_shape as grid_shape
 from neurorec.encoding.fit import fit as fit
+from neurorec.encoding.grid import grid_shape as grid_shape
 from neurorec.encoding.identity import Identity as Identity
 from neurorec.encoding.intervals import Bootstrap as Bootstrap
 from neurorec.encoding.labelled_splits import FixedSplit as FixedSplit
