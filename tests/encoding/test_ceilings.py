@@ -176,6 +176,12 @@ def test_seed(rng, make):
     assert not np.array_equal(one, other)
 
 
+def test_the_first_splits_do_not_depend_on_how_many_follow(rng, make):
+    responses = trials(rng, make, n_stimuli=20, repetitions=7, noise_std=1.0)
+    many = split_half_reliability(responses, n_splits=30)
+    np.testing.assert_array_equal(many[:10], split_half_reliability(responses, n_splits=10))
+
+
 def test_convention_and_coordinates(rng, make):
     responses = trials(rng, make, n_stimuli=9, repetitions=4, noise_std=1.0)
     result = split_half_reliability(responses, n_splits=7)
