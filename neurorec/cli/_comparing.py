@@ -27,13 +27,13 @@ READOUTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 #: Relations of model time to neural time.
 TIMES: Final = ("grid", "match", "lag", "all", "cumulative")
-#: Ways to hold stimuli out: the name in ``neurorec.encoding``, the kinds of its values, and
-#: whether it draws.
+#: Ways to hold stimuli out: the name in ``neurorec.encoding``, the kinds of the values that may
+#: follow, and whether it draws.
 SPLITS: Final[Mapping[str, tuple[str, tuple[type, ...], bool]]] = MappingProxyType(
     {
         "kfold": ("KFold", (int,), True),
         "random": ("RandomSplits", (int, float), True),
-        "groups": ("GroupFolds", (str,), False),
+        "groups": ("GroupFolds", (str, int), False),
         "fixed": ("FixedSplit", (str,), False),
     }
 )
@@ -67,14 +67,14 @@ def a_split(text: str, seed: int) -> Any:
     """What ``--splits`` names."""
     kind, *values = text.split(":")
     name, types, draws = SPLITS[check_option("--splits", kind, SPLITS)]
-    if len(values) > len(types) or (not draws and not values):
+    if len(values) > len(types):
         raise ValueError(
-            f"--splits {text}: {kind} takes {len(types)} value{'s' * (len(types) > 1)} after it, "
-            f"got {len(values)}; such as kfold:5, random:10:0.1 or groups:COLUMN"
+            f"--splits {text}: at most {len(types)} may follow {kind}, got {len(values)}; such as "
+            "kfold:5, random:10:0.1, groups:COLUMN or fixed:COLUMN"
         )
     # Fewer values than there may be are those that come first.
-    pairs = list(zip(types, values, strict=False))
-    given = [_number(kind, value, f"--splits {text}") for kind, value in pairs]
+    pairs = zip(types, values, strict=False)
+    given = [_number(of, value, f"--splits {text}") for of, value in pairs]
     return _of_encoding(name)(*given, **({"seed": seed} if draws else {}))
 
 
@@ -167,6 +167,17 @@ def _recorded(path: Path, areas: Sequence[str]) -> "dict[str, xr.DataArray]":
         name: recording.load(name, lazy=lazy).assign_attrs(provenance={"area": name, **provenance})
         for name in areas or recording.areas
     }
+
+
+def on_maps(
+    readout: Any, features: "dict[str, xr.DataArray]"
+) -> "tuple[Any, dict[str, xr.DataArray]]":
+    """The readout of channels and positions, and its units in the order that it takes them in."""
+    if len(features) > 1:
+        raise ValueError(f"--readout factorised takes one area, got {', '.join(features)}")
+    ((name, maps),) = features.items()
+    shape, order = _of_encoding("grid_shape")(maps)
+    return readout.set_params(shape=shape), {name: maps.isel(neuroid=order)}
 
 
 def share(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _READOUTS = "ridge, pls, banded, one-to-one, soft-matching, factorised or identity"
 _TIMES = "grid, match, match:MS, lag, all or cumulative"
-_SPLITS = "kfold:N, random:N:SHARE, groups:COLUMN or fixed:COLUMN"
+_SPLITS = "kfold:N, random:N:SHARE, groups:COLUMN, groups:COLUMN:N or fixed:COLUMN"
 
 
 def compare(
@@ -92,6 +92,7 @@ def compare(
         a_time,
         labelled,
         measured,
+        on_maps,
         predictors,
         share,
     )
@@ -114,6 +115,8 @@ def compare(
     responses = measured(data, region)
     features = predictors(recording, area or [], data, responses, device)
     share(features, responses, names=(recording, data.identifier), intersect=intersect)
+    if readout == "factorised":
+        options["readout"], features = on_maps(options["readout"], features)
     given: Any = next(iter(features.values())) if len(features) == 1 else features
     n_steps = max(assembly.sizes["time_bin"] for assembly in features.values())
     with counting(f"{recording} → {data.identifier}", n_steps) as progress:

@@ -271,8 +271,7 @@ def test_other_stimuli(compare, monkey, monkeypatch):
         (("--time", "often"), "--time must be one of ["),
         (("--time", "grid:50"), "only match takes a number, the latency in ms"),
         (("--splits", "folds:5"), "--splits must be one of ["),
-        (("--splits", "kfold:5:6"), "kfold takes 1 value after it, got 2; such as kfold:5"),
-        (("--splits", "groups"), "groups takes 1 value after it, got 0"),
+        (("--splits", "kfold:5:6"), "at most 1 may follow kfold, got 2; such as kfold:5"),
         (("--splits", "kfold:few"), "--splits kfold:few: 'few' is not a number"),
         (("--ceiling", "glass"), "--ceiling must be one of ["),
     ],
@@ -355,15 +354,62 @@ def is_known(time: str) -> bool:
     return time in getattr(sys.modules["neurorec.encoding.fit"], "TIMES", _comparing.TIMES)
 
 
+@pytest.fixture(scope="session")
+def whole_maps(monkey, tmp_path_factory):
+    """Every unit of an area, which has positions."""
+    out = tmp_path_factory.mktemp("recordings") / "maps.h5"
+    network = build("greco2025-ff", input_size=8, timesteps=2)
+    record(network, monkey.stimuli, out=out, areas=["a1", "a3"], device="cpu")
+    return out
+
+
+@pytest.fixture(scope="session")
+def as_many_units(monkey, tmp_path_factory):
+    """As many units as there are neurons."""
+    out = tmp_path_factory.mktemp("recordings") / "six.h5"
+    network = build("greco2025-ff", input_size=8, timesteps=2)
+    record(network, monkey.stimuli, out=out, areas=["a3"], units=Sample(6), device="cpu")
+    return out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=absent(of)) for n, of in _comparing.READOUTS.items()],
+    ("name", "of"),
+    [
+        pytest.param(n, of, marks=absent(of), id=n)
+        for n, of in _comparing.READOUTS.items()
+        if n not in ("factorised", "identity")
+    ],
 )
-def test_readouts(compare, real_fits, name):
+def test_readouts(compare, real_fits, name, of):
     assert compare("--area", "a3", "--readout", name)[0] == 0
+    assert type(real_fits[0]["readout"]) is getattr(encoding, of)
+
+
+@pytest.mark.slow
+@absent("Factorised")
+def test_maps_are_given_to_the_factorised_readout_in_its_order(compare, real_fits, whole_maps):
+    code, _, _ = compare("--area", "a3", "--readout", "factorised", source=whole_maps)
+    assert code == 0
     (fit,) = real_fits
-    assert type(fit["readout"]) is getattr(encoding, _comparing.READOUTS[name])
+    assert encoding.grid_shape(fit["features"])[0] == fit["readout"].shape
+    ordered = encoding.grid_shape(fit["features"])[1]
+    np.testing.assert_array_equal(ordered, np.arange(len(ordered)))
+
+
+@absent("Factorised")
+def test_the_factorised_readout_takes_one_area(compare, fits, whole_maps):
+    given = ("--area", "a1", "--area", "a3", "--readout", "factorised")
+    code, _, errors = compare(*given, source=whole_maps)
+    assert code == 2
+    assert "--readout factorised takes one area, got a1, a3" in errors
+
+
+@pytest.mark.slow
+@absent("Identity")
+def test_units_may_be_the_predictions(compare, real_fits, as_many_units):
+    assert compare("--readout", "identity", source=as_many_units)[0] == 0
+    assert type(real_fits[0]["readout"]) is encoding.Identity
 
 
 @pytest.mark.slow
@@ -403,6 +449,11 @@ def test_a_latency(compare, fits):
         pytest.param(
             "groups:category",
             lambda: encoding.GroupFolds("category"),
+            marks=absent("GroupFolds"),
+        ),
+        pytest.param(
+            "groups:group:4",
+            lambda: encoding.GroupFolds("group", 4),
             marks=absent("GroupFolds"),
         ),
     ],
