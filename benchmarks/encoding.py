@@ -8,24 +8,18 @@ as 1/k). Prints a table and writes it as JSON with a description of the machine.
 """
 
 import argparse
-import json
-import os
-import platform
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
-import torch
 import xarray as xr
 from sklearn.linear_model import RidgeCV
 
-import neurorec
-from neurorec._checks import atomic_path
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks._compare import Row, compared, machine, write
 from neurorec.assemblies import build
 from neurorec.encoding import KFold, Ridge, fit
 from neurorec.stats import pearson
@@ -49,23 +43,6 @@ class Sizes:
             f"{self.n_stimuli} x {self.n_features} -> {self.n_neuroids} neuroids x "
             f"{self.n_time_bins} bins, {self.n_timesteps} timesteps"
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One comparison."""
-
-    job: str
-    sizes: Sizes
-    peer: str
-    difference: float
-    peer_seconds: float
-    our_seconds: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times faster we are."""
-        return self.peer_seconds / self.our_seconds
 
 
 def problem(sizes: Sizes, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -120,8 +97,8 @@ def one_fit(sizes: Sizes, repeats: int) -> list[Row]:
         return Ridge(penalties=PENALTIES).fit(x, y).coef_
 
     peers = {
-        "RidgeCV, all bins as targets of one fit": together,
-        "RidgeCV, bin by bin": bin_by_bin,
+        "scikit-learn RidgeCV, all bins as targets of one fit": together,
+        "scikit-learn RidgeCV, bin by bin": bin_by_bin,
     }
     return [
         compared("one fit, 13 penalties", sizes, name, peer, ours, repeats)
@@ -149,78 +126,11 @@ def cross_validated(sizes: Sizes, repeats: int) -> list[Row]:
         scores = fit(area, neurons, readout=Ridge(penalties=PENALTIES), device="cpu")["score"]
         return scores.values.swapaxes(1, 2).reshape(len(folds), sizes.n_timesteps, -1)
 
-    return [compared("5 folds, 13 penalties", sizes, "RidgeCV in a loop", peer, ours, repeats)]
-
-
-def compared(
-    job: str,
-    sizes: Sizes,
-    name: str,
-    peer: Callable[[], np.ndarray],
-    ours: Callable[[], np.ndarray],
-    repeats: int,
-) -> Row:
-    """Check that both agree, then time them in turn.
-
-    Raises
-    ------
-    ValueError
-        If results differ by more than 1e-6 of the largest.
-    """
-    expected, got = peer(), ours()
-    difference = float(np.abs(got - expected).max() / np.abs(expected).max())
-    if not difference < 1e-6:
-        raise ValueError(f"{job}, {name}: results differ by {difference:.2g} of the largest")
-    peer_times, our_times = [], []
-    for _ in range(repeats):
-        peer_times.append(seconds(peer))
-        our_times.append(seconds(ours))
-    row = Row(
-        job=job,
-        sizes=sizes,
-        peer=f"scikit-learn {name}",
-        difference=difference,
-        peer_seconds=min(peer_times),
-        our_seconds=min(our_times),
-    )
-    print(
-        f"{job}: {sizes}\n    {row.peer}: {row.peer_seconds:.3f} s, neurorec: "
-        f"{row.our_seconds:.3f} s, ratio {row.ratio:.1f}, largest difference {difference:.1e}"
-    )
-    return row
-
-
-def seconds(job: Callable[[], Any]) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
-
-
-def machine() -> dict[str, Any]:
-    """What the times were measured on."""
-    names = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if Path("/proc/cpuinfo").exists()
-        else []
-    )
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "n_cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-        "scikit-learn": sklearn.__version__,
-        "neurorec": neurorec.__version__,
-        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return [
+        compared(
+            "5 folds, 13 penalties", sizes, "scikit-learn RidgeCV in a loop", peer, ours, repeats
+        )
+    ]
 
 
 def main() -> None:
@@ -244,10 +154,7 @@ def main() -> None:
         *one_fit(tall, options.repeats),
         *cross_validated(demo, options.repeats),
     ]
-    table = [asdict(row) | {"ratio": row.ratio} for row in rows]
-    with atomic_path(options.out) as temporary:
-        temporary.write_text(json.dumps({"machine": description, "rows": table}, indent=2) + "\n")
-    print(f"written to {options.out}")
+    write(options.out, description, rows)
 
 
 if __name__ == "__main__":

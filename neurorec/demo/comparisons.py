@@ -38,11 +38,15 @@ def v4_encoding(
     ``reference_score``.
     """
     assembly = _given(v4.assembly)
-    options: dict[str, Any] = {"splits": encoding.KFold(5, seed=seed), "device": device}
+    options: dict[str, Any] = {
+        "splits": encoding.KFold(5, seed=seed),
+        "bootstrap": encoding.Bootstrap(n_draws=n_draws, seed=seed),
+        "device": device,
+    }
     scores, summaries = {}, {}
     for model, area, recording in _areas(recordings):
         fitted = encoding.fit(recording.load(area), assembly, **options)
-        short = encoding.summary(fitted, n_draws=n_draws, seed=seed)
+        short = encoding.summary(fitted)
         n = fitted.sizes["model_time"]
         per_neuroid = fitted["noise_corrected"].isel(time_bin=0, drop=True)
         summaries[model, area] = over_timesteps(short.isel(time_bin=0, drop=True), "model_time", n)
@@ -51,7 +55,7 @@ def v4_encoding(
     result = stack(summaries)
     result["noise_corrected"] = stack({k: s.to_dataset(name="x") for k, s in scores.items()})["x"]
     pixels = encoding.fit(encoding.pixels(_given(v4.stimuli)), assembly, **options)
-    reference = float(encoding.summary(pixels, n_draws=2, seed=seed)["median"].squeeze())
+    reference = float(encoding.summary(pixels)["median"].squeeze())
     result["reference_score"] = ("reference", [reference])
     result = result.assign_coords(reference=["pixels"])
     tick()
@@ -66,9 +70,10 @@ def v4_encoding(
         "session": str(assembly.attrs.get("session", "")),
         "monkey": str(np.unique(assembly["animal"].values)[0]),
         "splits": "5-fold cross-validation over images",
-        "interval": f"95 % bootstrap over neuroids ({n_draws} draws)",
+        "interval": f"95 % bootstrap over neuroids and images ({n_draws} draws)",
         "convention": "ridge, penalty per neuroid by leave-one-out; r over the square root of the "
-        "Spearman-Brown corrected split-half reliability",
+        "Spearman-Brown corrected split-half reliabilities of responses and, with dropout, of "
+        "predictions",
         "ridge": str(fitted.attrs["provenance"]),
     }
     return result

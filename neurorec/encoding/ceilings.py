@@ -2,24 +2,29 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple, final
+from types import MappingProxyType
+from typing import Final, final
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Num
 
-from neurorec.assemblies import NEUROID, TIME_BIN
-from neurorec.stats.correlation import pearson, spearman_brown
-from neurorec.stats.repetitions import Trials, by_stimulus
-
-#: What ``split_half_reliability`` computes, as its results say it.
-CONVENTION: Final = (
-    "Pearson correlation over stimuli between means of two random halves of the repetitions, the "
-    "same repetitions for all stimuli that have them; {correction}; correction before the mean "
-    "over splits; an odd repetition is left out, drawn anew on each split"
+from neurorec._checks import check_option
+from neurorec.encoding.analysis_of_variance import (
+    explainable_variance,
+    explainable_variance_draws,
 )
-_CORRECTION: Final = "Spearman-Brown corrected to the number of repetitions that the means have"
-_FEWEST_STIMULI: Final = 3
+from neurorec.encoding.split_half import split_half_draws, split_half_reliability
+
+#: How the reliability of mean responses is estimated.
+METHODS: Final = ("split_half", "explainable_variance")
+
+#: Power of the reliability that is the best value to be expected of each measure.
+EXPONENTS: Final = MappingProxyType({"score": 0.5, "r_squared": 1.0, "determination": 1.0})
+
+_LONG_NAMES: Final = MappingProxyType(
+    {"score": "correlation", "r_squared": "squared correlation", "determination": "R²"}
+)
 
 
 @final
@@ -29,6 +34,9 @@ class Ceiling:
 
     Parameters
     ----------
+    method
+        ``"split_half"``: :func:`split_half_reliability`; or ``"explainable_variance"``:
+        :func:`explainable_variance`, which draws nothing.
     n_splits
         Random divisions of the repetitions into halves.
     seed
@@ -40,88 +48,22 @@ class Ceiling:
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If the method is unknown or a number is out of range.
     """
 
+    method: str = "split_half"
     n_splits: int = 100
     seed: int = 0
     min_reliability: float = 0.1
 
     def __post_init__(self) -> None:
+        check_option("method", self.method, METHODS)
         if self.n_splits < 1:
             raise ValueError(f"n_splits must be at least 1, got {self.n_splits}")
         if not 0 < self.min_reliability < 1:
             raise ValueError(
                 f"min_reliability must lie between 0 and 1, got {self.min_reliability}"
             )
-
-
-def split_half_reliability(
-    responses: xr.DataArray,
-    *,
-    n_splits: int = 100,
-    seed: int | np.random.Generator = 0,
-    corrected: bool = True,
-) -> xr.DataArray:
-    r"""Correlation over stimuli between halves of the repetitions, Spearman-Brown corrected.
-
-    For responses ``signal + noise`` with noise independent across ``R`` repetitions, the
-    expectation tends, as stimuli grow, to
-
-    .. math:: \sigma_s^2 / (\sigma_s^2 + \sigma_n^2 / R).
-
-    Parameters
-    ----------
-    responses
-        Assembly of single trials. NaN marks a missing repetition of a neuroid (in any time bin:
-        missing in all). Stimuli may differ in their number of repetitions; a stimulus with fewer
-        than two for some neuroid is left out, and counted in ``n_stimuli_left_out``.
-    n_splits
-        Random divisions. Each puts the numbers in the coordinate ``repetition`` in a random order;
-        of the repetitions that a stimulus has, the first half in that order is set against the
-        second. A drift that shifts all responses of one repetition alike therefore cancels, as
-        it does in the means over all. An odd repetition, another one on each split, is left out.
-    corrected
-        Correct to the number of repetitions of the whole, which is ``k`` times that of a half:
-        ``k = mean(1 / half) / mean(1 / whole)`` over stimuli, 2 where all numbers are even.
-        Otherwise the plain correlation of halves.
-
-    Returns
-    -------
-    DataArray
-        Dimensions (split, neuroid, time_bin); 0 where a half is constant.
-
-    Raises
-    ------
-    ValueError
-        If fewer than three stimuli have two repetitions.
-
-    Notes
-    -----
-    Spearman (1910) and Brown (1910), *British Journal of Psychology* 3.
-    """
-    trials = by_stimulus(responses)
-    table = _table(trials, responses["repetition"].values)
-    rng = np.random.default_rng(seed)
-    splits = [pearson(*_halves(table, rng)) for _ in range(n_splits)]
-    reliability = np.stack(splits)
-    lengthening = _lengthening(table, trials)
-    if corrected:
-        reliability = spearman_brown(reliability, lengthening=lengthening[:, None])
-    correction = _CORRECTION if corrected else "not corrected"
-    attrs: dict[str, Any] = {
-        "convention": CONVENTION.format(correction=correction),
-        "lengthening": float(lengthening.mean()),
-        "n_stimuli": len(table.values),
-        "n_stimuli_left_out": trials.n_stimuli - len(table.values),
-    }
-    coords = {
-        name: coordinate
-        for name, coordinate in responses.coords.items()
-        if coordinate.dims in ((NEUROID,), (TIME_BIN,))
-    }
-    coords["split"] = xr.DataArray(np.arange(n_splits), dims="split")
-    return xr.DataArray(reliability, dims=("split", NEUROID, TIME_BIN), coords=coords, attrs=attrs)
 
 
 def noise_ceiling(responses: xr.DataArray, *, ceiling: Ceiling | None = None) -> xr.Dataset:
@@ -137,8 +79,8 @@ def noise_ceiling(responses: xr.DataArray, *, ceiling: Ceiling | None = None) ->
     Returns
     -------
     Dataset
-        ``reliability`` (mean over splits), ``ceiling`` (0 where the reliability is negative) and
-        ``reliable``, each (neuroid, time_bin).
+        ``reliability`` (of split halves, the mean over splits), ``ceiling`` (0 where the
+        reliability is negative) and ``reliable``, each (neuroid, time_bin).
 
     Raises
     ------
@@ -146,8 +88,11 @@ def noise_ceiling(responses: xr.DataArray, *, ceiling: Ceiling | None = None) ->
         If fewer than three stimuli have two repetitions.
     """
     options = ceiling or Ceiling()
-    splits = split_half_reliability(responses, n_splits=options.n_splits, seed=options.seed)
-    reliability = splits.mean("split").assign_attrs(splits.attrs)
+    if options.method == "split_half":
+        splits = split_half_reliability(responses, n_splits=options.n_splits, seed=options.seed)
+        reliability = splits.mean("split").assign_attrs(splits.attrs)
+    else:
+        reliability = explainable_variance(responses)
     return xr.Dataset(
         {
             "reliability": reliability,
@@ -162,83 +107,86 @@ def noise_ceiling(responses: xr.DataArray, *, ceiling: Ceiling | None = None) ->
     )
 
 
+def reliability_draws(
+    responses: xr.DataArray,
+    weights: Num[np.ndarray, "draw stimulus"],
+    ceiling: Ceiling,
+    *,
+    most_splits: int = 10,
+) -> Float[np.ndarray, "draw neuroid time_bin"]:
+    """Reliability of assemblies that have each stimulus so often, as a bootstrap draws them.
+
+    Memory is that of the result and of a batch of neuroids.
+
+    Parameters
+    ----------
+    responses
+        Assembly of single trials, as :func:`noise_ceiling` takes it.
+    weights
+        How often each draw has each stimulus, in order of first appearance.
+    most_splits
+        Of split halves, no more divisions than these, the first of those that
+        :func:`noise_ceiling` averages over.
+
+    Raises
+    ------
+    ValueError
+        If weights are of another number of stimuli, negative or no whole numbers, a draw is empty,
+        or fewer than three stimuli have two repetitions.
+    """
+    _check_weights(weights, len(np.unique(responses["stimulus_id"].values)))
+    if ceiling.method == "explainable_variance":
+        return explainable_variance_draws(responses, weights)
+    n_splits = min(ceiling.n_splits, most_splits)
+    return split_half_draws(responses, weights, n_splits=n_splits, seed=ceiling.seed)
+
+
 def noise_corrected(
-    score: xr.DataArray, ceiling: xr.Dataset, *, min_reliability: float
+    score: xr.DataArray,
+    ceiling: xr.Dataset,
+    *,
+    min_reliability: float,
+    quantity: str = "score",
 ) -> xr.DataArray:
-    """Correlation over its ceiling, with the reliability counted as no less than a minimum.
+    r"""Measure over the best that can be expected, with a floor under the reliability.
+
+    Pearson r is divided by the root of the reliability :math:`\rho`, squared r and the
+    coefficient of determination by the reliability itself: a model that predicts the signal
+    exactly has, of responses with the variance of noise :math:`(1 - \rho)` of the whole, the
+    expected :math:`r = \sqrt{\rho}` and :math:`R^2 = \rho`.
 
     Without the minimum, the score of a neuroid that is noise would be divided by about 0.
+
+    Parameters
+    ----------
+    score
+        Values of the measure.
+    quantity
+        Which measure it is: ``"score"`` (Pearson r), ``"r_squared"`` or ``"determination"``.
+
+    Raises
+    ------
+    ValueError
+        If the measure is unknown.
     """
-    floored = np.sqrt(ceiling["reliability"].clip(min=min_reliability))
+    check_option("quantity", quantity, EXPONENTS)
+    floored = ceiling["reliability"].clip(min=min_reliability) ** EXPONENTS[quantity]
     return (score / floored).assign_attrs(
-        long_name="correlation over noise ceiling",
+        long_name=f"{_LONG_NAMES[quantity]} over its noise ceiling",
         floor=f"reliability counted as at least {min_reliability}",
     )
 
 
-class _Table(NamedTuple):
-    """Trials in a rectangle. The last axis of ``valid`` and ``counts`` is 1 if none is missing."""
-
-    repetition: Int[np.ndarray, "stimulus repetition"]
-    values: Float[np.ndarray, "stimulus repetition neuroid time_bin"]
-    valid: Bool[np.ndarray, "stimulus repetition neuroid_or_1"]
-    counts: Int[np.ndarray, "stimulus neuroid_or_1"]
-
-
-def _table(trials: Trials, repetition: np.ndarray) -> _Table:
-    """Stimuli that have at least two repetitions for every neuroid."""
-    valid = trials.valid()
-    if valid.all():
-        valid = valid[:, :1]
-    slot = np.empty(len(valid), dtype=np.int64)
-    order = np.argsort(trials.groups, kind="stable")
-    sizes = np.bincount(trials.groups, minlength=trials.n_stimuli)
-    slot[order] = np.concatenate([np.arange(size) for size in sizes])
-    shape = (trials.n_stimuli, sizes.max())
-    table = np.zeros((*shape, *trials.values.shape[1:]))
-    table[trials.groups, slot] = np.where(valid[:, :, None], trials.values, 0)
-    numbers = np.zeros(shape, dtype=np.int64)
-    numbers[trials.groups, slot] = np.unique(repetition, return_inverse=True)[1].ravel()
-    present = np.zeros((*shape, valid.shape[1]), dtype=bool)
-    present[trials.groups, slot] = valid
-    counts = present.sum(axis=1)
-    enough = (counts >= 2).all(axis=1)
-    if enough.sum() < _FEWEST_STIMULI:
+def _check_weights(weights: np.ndarray, n_stimuli: int) -> None:
+    if weights.shape[1] != n_stimuli:
         raise ValueError(
-            f"a split-half reliability needs at least {_FEWEST_STIMULI} stimuli with at least 2 "
-            f"repetitions, got {enough.sum()} of {trials.n_stimuli} stimuli and at most "
-            f"{counts.max()} repetitions; give single trials, not their means"
+            f"got weights of {weights.shape[1]} stimuli for responses to {n_stimuli}; give one "
+            "column per stimulus, in order of first appearance"
         )
-    return _Table(numbers[enough], table[enough], present[enough], counts[enough])
-
-
-def _halves(
-    table: _Table, rng: np.random.Generator
-) -> tuple[
-    Float[np.ndarray, "stimulus neuroid time_bin"], Float[np.ndarray, "stimulus neuroid time_bin"]
-]:
-    """Means of two random halves of the repetitions of each stimulus."""
-    draws = rng.random(table.repetition.max() + 1)[table.repetition]
-    draws += 1e-9 * rng.random(draws.shape)  # where a repetition's number occurs twice
-    order = np.argsort(np.where(table.valid, draws[:, :, None], np.inf), axis=1)
-    place = np.argsort(order, axis=1)
-    half = (table.counts // 2)[:, None, :]
-    first = (place < half) / half
-    second = ((place >= half) & (place < 2 * half)) / half
-    if first.shape[2] == 1:  # the same division for every neuroid: one matrix product
-        n_stimuli, n_repetitions, *shape = table.values.shape
-        weights = np.stack([first[:, :, 0], second[:, :, 0]], axis=1)
-        means = weights @ table.values.reshape(n_stimuli, n_repetitions, -1)
-        means = means.reshape(n_stimuli, 2, *shape)
-        return means[:, 0], means[:, 1]
-    return (
-        np.einsum("srn,srnt->snt", first, table.values),
-        np.einsum("srn,srnt->snt", second, table.values),
-    )
-
-
-def _lengthening(table: _Table, trials: Trials) -> Float[np.ndarray, " neuroid"]:
-    """Noise variance of a half over that of the whole, for each neuroid."""
-    halves = np.mean(1 / (table.counts // 2), axis=0)
-    whole = np.mean(1 / np.maximum(trials.counts(), 1), axis=0)
-    return halves / whole
+    if not ((weights >= 0) & (weights == np.floor(weights))).all():
+        raise ValueError(
+            "weights are how often a draw has a stimulus: whole numbers, none of them negative"
+        )
+    empty = int((weights.sum(axis=1) == 0).sum())
+    if empty:
+        raise ValueError(f"{empty} of {len(weights)} draws have no stimulus; leave them out")

@@ -27,13 +27,14 @@ class Prediction(NamedTuple):
 class SampleSpaceReadout(Protocol):
     """A readout that needs only inner products of features; :class:`Ridge` is one.
 
-    Time bins are separate problems; a readout whose targets share something, such as the
-    components of PLS, shares it within a time bin only.
+    The first rows of features are the stimuli of the responses; rows after them, such as means over
+    half of a model's trials, are only ever predicted. Time bins are separate problems; a readout
+    whose targets share something, such as the components of PLS, shares it within a time bin only.
     """
 
     def predict_from_gram(
         self,
-        gram: Float[Tensor, "stimulus stimulus"],
+        gram: Float[Tensor, "row row"],
         responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
@@ -43,7 +44,7 @@ class SampleSpaceReadout(Protocol):
 
     def predict_from_features(
         self,
-        features: Float[Tensor, "stimulus feature"],
+        features: Float[Tensor, "row feature"],
         responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
@@ -58,7 +59,7 @@ class BandedReadout(Protocol):
 
     def predict_from_grams(
         self,
-        grams: Float[Tensor, "band stimulus stimulus"],
+        grams: Float[Tensor, "band row row"],
         responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,

@@ -1,27 +1,59 @@
 """Ridge readout."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from numbers import Integral
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from neurorec.encoding._sklearn import validated
 from neurorec.encoding.readout import Prediction
+from neurorec.encoding.ridge_search import Grid, searched
+from neurorec.encoding.ridge_selection import (
+    Choice,
+    Criterion,
+    GeneralisedCrossValidation,
+    InnerFolds,
+    LeaveOneOut,
+    inner_fold,
+    residuals,
+)
 from neurorec.encoding.ridge_solver import (
     Basis,
-    Grid,
+    Rotated,
     basis_from_features,
     basis_from_gram,
-    chosen_penalties,
     dual_weights,
+    mean_eigenvalue,
     predictions,
-    searched_penalties,
+    rotated,
 )
-from neurorec.gram import resolve_device
+from neurorec.gram import gram_of_blocks, resolve_device
+
+#: Rules by which a penalty is chosen; a number of folds and splitters of scikit-learn are others.
+SELECTIONS: Final = ("leave_one_out", "gcv")
+
+# Targets that are solved for at once: memory grows with stimuli times these.
+_TARGETS: Final = 4096
+
+# Basis of the stimuli of the first indices, with the place in it of those of the second.
+Bases = Callable[[Tensor, Tensor], Basis]
+
+
+class _Solved(NamedTuple):
+    """A batch of targets: all that their predictions and weights need, and the error."""
+
+    basis: Basis
+    responses: Rotated
+    penalty: Tensor
+    error: Tensor
 
 
 class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -29,8 +61,9 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     .. math:: \min_{w, b} \; \lVert y - X w - b \rVert^2 + \lambda \lVert w \rVert^2
 
-    The penalty of each target has the least exact leave-one-out error on a log grid, all from one
-    eigendecomposition of the smaller of the Gram and the covariance matrix, in float64.
+    The penalty of each target has the least error on stimuli that were left out of the fit, on a
+    log grid, all from one eigendecomposition of the smaller of the Gram and the covariance matrix
+    (with folds, one for each fold more), in float64.
 
     Parameters
     ----------
@@ -39,6 +72,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         multiples of the mean eigenvalue of the training Gram matrix, half a decade apart, from
         1e-2 to 1e3; it grows by two decades, at most three times, at an edge where a target has
         its least error.
+    selection
+        Whose error counts. ``"leave_one_out"``: the exact error of predicting each training
+        stimulus from all others. ``"gcv"``: generalised cross-validation, which gives each of
+        them the mean leverage. A number of folds or a splitter of scikit-learn, which is asked
+        for folds once for each fit: the mean over folds within the training stimuli of each
+        fold's mean squared error. As in scikit-learn, a number is that of consecutive folds.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
@@ -50,18 +89,24 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         One number per target.
     penalty_
         The penalty that was chosen for each target.
+    training_error_
+        The mean squared error for which it was chosen.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
     Notes
     -----
-    Hoerl and Kennard (1970), *Technometrics* 12, 55-67. Equal to
-    ``sklearn.linear_model.RidgeCV(alphas, alpha_per_target=True)``.
+    Hoerl and Kennard (1970), *Technometrics* 12, 55-67. Leaving one out is equal to
+    ``sklearn.linear_model.RidgeCV(alphas, alpha_per_target=True)``, folds to ``GridSearchCV`` of
+    ``sklearn.linear_model.Ridge`` for each target alone.
     """
 
     # Types are left open: scikit-learn asks that anything can be set and is checked by fit.
-    def __init__(self, penalties: Any = None, device: Any = "cpu") -> None:
+    def __init__(
+        self, penalties: Any = None, selection: Any = "leave_one_out", device: Any = "cpu"
+    ) -> None:
         self.penalties = penalties
+        self.selection = selection
         self.device = device
 
     def fit(self, X: Any, y: Any) -> "Ridge":
@@ -70,8 +115,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If arrays are not finite, lengths differ, there are fewer than two samples, or a
-            penalty is not positive.
+            If arrays are not finite, lengths differ, there are fewer than two samples, a penalty
+            is not positive, or ``selection`` is unknown or asks for more folds than samples.
         """
         X, y = validated(self, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2)
         target = resolve_device(self.device)
@@ -79,15 +124,18 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         responses = torch.from_numpy(np.array(y, dtype=np.float64)).to(target)
         columns = responses.reshape(len(responses), -1)
         everything = torch.arange(len(features), device=target)
-        basis = _basis(features, everything, everything[:0])
-        penalty = self._choose(basis, columns)
+        bases = _bases(features, len(features))
+        solved = list(self._solved(bases, columns, everything, everything[:0]))
+        dual = torch.cat([dual_weights(*batch[:3]) for batch in solved], dim=1)
         mean = features.mean(dim=0)
-        weights = (features - mean).mT @ dual_weights(basis, columns, penalty)
-        intercept = columns.mean(dim=0) - mean @ weights
-        one = responses.ndim == 1
-        self.coef_ = weights[:, 0].cpu().numpy() if one else weights.mT.cpu().numpy()
-        self.intercept_ = intercept[0].item() if one else intercept.cpu().numpy()
-        self.penalty_ = penalty[0].item() if one else penalty.cpu().numpy()
+        weights = dual.mT @ (features - mean)
+        intercept = columns.mean(dim=0) - weights @ mean
+        penalty = torch.cat([batch.penalty for batch in solved])
+        error = torch.cat([batch.error for batch in solved])
+        numbers = [values.cpu().numpy() for values in (weights, intercept, penalty, error)]
+        if responses.ndim == 1:
+            numbers = [values[0] for values in numbers]
+        self.coef_, self.intercept_, self.penalty_, self.training_error_ = numbers
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -98,55 +146,102 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def predict_from_gram(
         self,
-        gram: Float[Tensor, "stimulus stimulus"],
+        gram: Float[Tensor, "row row"],
         responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
     ) -> Prediction:
         """Fit on the stimuli ``train`` and predict the stimuli ``test``, from inner products alone.
 
-        Equal to ``fit`` and ``predict`` on the features whose inner products ``gram`` holds.
+        Equal to ``fit`` and ``predict`` on the features whose inner products ``gram`` holds. Of
+        the responses only the rows ``train`` are read.
         """
-        train_, test_ = _indices(train, gram), _indices(test, gram)
-        return self._predict(basis_from_gram(gram, train_, test_), responses[train_])
+        return self._predicted(partial(basis_from_gram, gram), responses, train, test)
 
     def predict_from_features(
         self,
-        features: Float[Tensor, "stimulus feature"],
+        features: Float[Tensor, "row feature"],
         responses: Float[Tensor, "stimulus neuroid time_bin"],
         train: np.ndarray,
         test: np.ndarray,
     ) -> Prediction:
         """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
-        train_, test_ = _indices(train, features), _indices(test, features)
-        return self._predict(_basis(features, train_, test_), responses[train_])
+        return self._predicted(_bases(features, len(train)), responses, train, test)
 
-    def _predict(self, basis: Basis, responses: Tensor) -> Prediction:
-        columns = responses.flatten(start_dim=1)
-        predicted = predictions(basis, columns, self._choose(basis, columns))
-        return Prediction(predicted.reshape(-1, *responses.shape[1:]))
+    def _predicted(
+        self, bases: Bases, responses: Tensor, train: np.ndarray, test: np.ndarray
+    ) -> Prediction:
+        train_, test_ = _indices(train, responses), _indices(test, responses)
+        columns = responses[train_].flatten(start_dim=1)
+        held_out, errors = [], []
+        for batch in self._solved(bases, columns, train_, test_):
+            held_out.append(predictions(*batch[:3]))
+            errors.append(batch.error)
+        shape = responses.shape[1:]
+        return Prediction(
+            torch.cat(held_out, dim=1).reshape(-1, *shape), torch.cat(errors).reshape(shape)
+        )
 
-    def _choose(self, basis: Basis, responses: Tensor) -> Tensor:
+    def _solved(
+        self, bases: Bases, responses: Tensor, train: Tensor, test: Tensor
+    ) -> Iterator[_Solved]:
+        """Batches of targets; ``train`` are the rows of the features that belong to responses."""
+        basis = bases(train, test)
+        folds = [
+            (bases(train[fitted], train[tried]), fitted, tried)
+            for fitted, tried in self._inner_folds(train)
+        ]
+        for some in responses.split(_TARGETS, dim=1):
+            within = rotated(basis, some)
+            criterion: Criterion
+            if folds:
+                criterion = InnerFolds(
+                    tuple(inner_fold(inner, some, *rows) for inner, *rows in folds)
+                )
+            elif self.selection == "gcv":
+                criterion = GeneralisedCrossValidation(residuals(basis, some, within))
+            else:
+                criterion = LeaveOneOut(residuals(basis, some, within))
+            yield _Solved(basis, within, *self._chosen(criterion, basis))
+
+    def _inner_folds(self, train: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Positions within ``train`` that are fitted and tried; none if no folds are asked for."""
+        if isinstance(self.selection, str) and self.selection in SELECTIONS:
+            return []
+        splitter: Any = self.selection
+        if isinstance(splitter, Integral):
+            splitter = KFold(int(splitter))
+        if not hasattr(splitter, "get_n_splits"):
+            raise ValueError(
+                f"selection must be one of {SELECTIONS}, a number of folds or a splitter of "
+                f"scikit-learn, got {self.selection!r}"
+            )
+        return [
+            (_indices(fitted, train), _indices(tried, train))
+            for fitted, tried in splitter.split(np.zeros((len(train), 1)))
+        ]
+
+    def _chosen(self, criterion: Criterion, basis: Basis) -> Choice:
         if self.penalties is None:
-            return searched_penalties(basis, responses, Grid())
+            return searched(criterion, mean_eigenvalue(basis), Grid())
         penalties = torch.as_tensor(
-            np.array(self.penalties, dtype=np.float64, ndmin=1), device=responses.device
+            np.array(self.penalties, dtype=np.float64, ndmin=1), device=basis.eigenvalues.device
         )
         if penalties.ndim != 1 or len(penalties) == 0 or not bool((penalties > 0).all()):
             raise ValueError(
                 "penalties must be one or more positive numbers, got "
                 f"{np.array2string(penalties.cpu().numpy(), threshold=8)}"
             )
-        return chosen_penalties(basis, responses, penalties)
+        return criterion.least(penalties)
 
 
-def _basis(features: Tensor, train: Tensor, test: Tensor) -> Basis:
-    """Primal or dual basis, whichever needs the smaller eigendecomposition."""
-    if features.shape[1] < len(train):
-        return basis_from_features(features, train, test)
+def _bases(features: Tensor, n_train: int) -> Bases:
+    """Primal or dual bases, whichever need the smaller eigendecomposition."""
+    if features.shape[1] < n_train:
+        return partial(basis_from_features, features)
     # A constant cancels, and without it the inner products keep their digits.
-    features = features - features.mean(dim=0)
-    return basis_from_gram(features @ features.mT, train, test)
+    gram = gram_of_blocks([features[:, :, None]], centred=True, device=str(features.device))
+    return partial(basis_from_gram, gram[0])
 
 
 def _indices(indices: np.ndarray, like: Tensor) -> Tensor:

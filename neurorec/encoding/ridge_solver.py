@@ -35,30 +35,57 @@ class Basis(NamedTuple):
     eigenvalues: Float[Tensor, " rank"]
 
 
-class Grid(NamedTuple):
-    """Penalties to try, as multiples of the mean eigenvalue, and how far to look beyond them.
+class Rotated(NamedTuple):
+    """Training responses in a :class:`Basis`.
 
     Parameters
     ----------
-    log10_low, log10_high
-        First and last exponent.
-    log10_step
-        Distance of neighbours.
-    log10_growth
-        Distance by which an edge moves out when a target has its least error there.
-    n_growths
-        How often an edge may move.
+    mean
+        Mean response of each target.
+    weights
+        Products ``U' (y - mean)``.
     """
 
-    log10_low: float = -2.0
-    log10_high: float = 3.0
-    log10_step: float = 0.5
-    log10_growth: float = 2.0
-    n_growths: int = 3
+    mean: Float[Tensor, " target"]
+    weights: Float[Tensor, "rank target"]
 
-    def penalties(self, scale: float, like: Tensor) -> Float[Tensor, " penalty"]:
-        """Penalties of the grid before it grows."""
-        return _log_range(self.log10_low, self.log10_high, self.log10_step, scale, like)
+
+class CentredBlocks(NamedTuple):
+    """Inner products of features after the mean over the training stimuli is removed.
+
+    Parameters
+    ----------
+    inner, cross
+        Among training stimuli, and of held-out with training stimuli.
+    size
+        Largest number that went into them: what their rounding is a share of.
+    """
+
+    inner: Float[Tensor, "train train"]
+    cross: Float[Tensor, "test train"]
+    size: float
+
+
+def centred_blocks(
+    gram: Float[Tensor, "stimulus stimulus"],
+    train: Int[Tensor, " train"],
+    test: Int[Tensor, " test"],
+) -> CentredBlocks:
+    """The fold's blocks of a Gram matrix, centred on the training stimuli only.
+
+    Parameters
+    ----------
+    gram
+        Inner products of features between all stimuli; any constant that was subtracted from the
+        features before cancels.
+    """
+    inner = gram[train[:, None], train]
+    size = float(inner.diagonal().max())
+    cross = gram[test[:, None], train]
+    mean = inner.mean(dim=0)
+    inner = inner.sub_(mean).sub_((mean - mean.mean())[:, None])
+    cross = cross.sub_(mean).sub_(cross.mean(dim=1, keepdim=True))
+    return CentredBlocks(inner, cross, size)
 
 
 def basis_from_gram(
@@ -74,12 +101,7 @@ def basis_from_gram(
         Inner products of features between all stimuli; any constant that was subtracted from the
         features before cancels.
     """
-    inner = gram[train][:, train]
-    size = float(inner.diagonal().max())  # before centring: what the rounding is a share of
-    cross = gram[test][:, train]
-    mean = inner.mean(dim=0)
-    inner = inner - mean - mean[:, None] + mean.mean()
-    cross = cross - mean - cross.mean(dim=1, keepdim=True) + mean.mean()
+    inner, cross, size = centred_blocks(gram, train, test)
     eigenvalues, vectors = _positive_eigenpairs(inner, len(train), size=size)
     return Basis(vectors, (cross @ vectors) / eigenvalues, eigenvalues)
 
@@ -98,111 +120,34 @@ def basis_from_features(
     return Basis(inner @ axes, cross @ axes, eigenvalues)
 
 
-def mean_eigenvalue(basis: Basis) -> float:
+def mean_eigenvalue(basis: Basis) -> Float[Tensor, ""]:
     """Mean of the positive eigenvalues; 1 where features are constant and any penalty will do."""
-    return float(basis.eigenvalues.mean()) if len(basis.eigenvalues) else 1.0
+    return basis.eigenvalues.mean() if len(basis.eigenvalues) else basis.eigenvalues.new_ones(())
 
 
-def leave_one_out_errors(
-    basis: Basis,
-    responses: Float[Tensor, "train target"],
-    penalties: Float[Tensor, " penalty"],
-) -> Float[Tensor, "penalty target"]:
-    r"""Mean squared error of predicting each training stimulus from all the others (PRESS).
-
-    .. math:: \frac{1}{n} \sum_i \left( \frac{y_i - \hat y_i}{1 - h_{ii}} \right)^2, \qquad
-              h_{ii} = \frac{1}{n} + \sum_k U_{ik}^2 \frac{s_k}{s_k + \lambda}
-
-    The term 1/n is the intercept's, which each of the left-out fits estimates anew. Exact, and
-    without cancellation at small penalties: numerator and denominator are both written with
-    ``penalty / (s + penalty)``.
-
-    Notes
-    -----
-    Allen (1974), *Technometrics* 16, 125-127; Golub, Heath and Wahba (1979), *Technometrics* 21,
-    215-223.
-    """
-    n = len(responses)
-    vectors = basis.train
-    centred = responses - responses.mean(dim=0)
-    weights = vectors.mT @ centred  # (rank, target)
-    squared = vectors**2
-    if vectors.shape[1] == n - 1:
-        # The features span all contrasts of the stimuli: nothing is left but rounding, which at
-        # small penalties would be of the size of what is divided.
-        outside, outside_leverage = torch.zeros_like(centred), torch.zeros_like(squared[:, 0])
-    else:
-        outside = centred - vectors @ weights  # what no feature reaches
-        outside_leverage = (1 - 1 / n - squared.sum(dim=1)).clamp_min(0)
-    errors = []
-    # One product per penalty runs at the speed of a plain matrix product and holds one residual.
-    for penalty in penalties:
-        kept = penalty / (basis.eigenvalues + penalty)
-        residual = torch.addmm(outside, vectors, kept[:, None] * weights)
-        remaining = outside_leverage + squared @ kept  # 1 - h_ii
-        errors.append((1 / (n * remaining**2)) @ residual.square_())
-    return torch.stack(errors)
-
-
-def chosen_penalties(
-    basis: Basis,
-    responses: Float[Tensor, "train target"],
-    penalties: Float[Tensor, " penalty"],
-) -> Float[Tensor, " target"]:
-    """Penalty of least leave-one-out error for each target, from a grid that stays as it is."""
-    return penalties[leave_one_out_errors(basis, responses, penalties).argmin(dim=0)]
-
-
-def searched_penalties(
-    basis: Basis, responses: Float[Tensor, "train target"], grid: Grid
-) -> Float[Tensor, " target"]:
-    """Penalty of least leave-one-out error for each target, from a grid that grows at its edges."""
-    scale = mean_eigenvalue(basis)
-    start = grid.penalties(scale, responses)
-    least, where = leave_one_out_errors(basis, responses, start).min(dim=0)
-    chosen = start[where]
-    step, far = grid.log10_step, grid.log10_growth
-    low, high = grid.log10_low, grid.log10_high
-    for growth in range(grid.n_growths):
-        down, up = low - growth * far, high + growth * far
-        for edge, first, last in (
-            (start[0] * 10 ** (down - low), down - far, down - step),
-            (start[-1] * 10 ** (up - high), up + step, up + far),
-        ):
-            at_edge = torch.isclose(chosen, edge, rtol=1e-6, atol=0.0).nonzero().flatten()
-            if len(at_edge) == 0:
-                continue
-            more = _log_range(first, last, step, scale, responses)
-            errors, where = leave_one_out_errors(basis, responses[:, at_edge], more).min(dim=0)
-            better = errors < least[at_edge]
-            moved = at_edge[better]
-            least[moved], chosen[moved] = errors[better], more[where[better]]
-    return chosen
+def rotated(basis: Basis, responses: Float[Tensor, "train target"]) -> Rotated:
+    """Responses in the basis; everything else is written with these numbers."""
+    mean = responses.mean(dim=0)
+    return Rotated(mean, basis.train.mT @ (responses - mean))
 
 
 def predictions(
-    basis: Basis,
-    responses: Float[Tensor, "train target"],
-    penalty: Float[Tensor, " target"],
+    basis: Basis, responses: Rotated, penalty: Float[Tensor, " target"]
 ) -> Float[Tensor, "test target"]:
     """Predicted responses to the held-out stimuli, each target with its own penalty."""
-    mean = responses.mean(dim=0)
-    weights = basis.train.mT @ (responses - mean)
-    shrunk = weights * (basis.eigenvalues[:, None] / (basis.eigenvalues[:, None] + penalty))
-    return mean + basis.test @ shrunk
+    shrinkage = basis.eigenvalues[:, None] / (basis.eigenvalues[:, None] + penalty)
+    # The mean comes last: what is small at large penalties keeps its digits in the product.
+    return (basis.test @ shrinkage.mul_(responses.weights)).add_(responses.mean)
 
 
 def dual_weights(
-    basis: Basis,
-    responses: Float[Tensor, "train target"],
-    penalty: Float[Tensor, " target"],
+    basis: Basis, responses: Rotated, penalty: Float[Tensor, " target"]
 ) -> Float[Tensor, "train target"]:
     """Weights on training stimuli; centred training features times them are the coefficients.
 
     The part of the responses that no feature reaches is left out: it would have no effect.
     """
-    weights = basis.train.mT @ (responses - responses.mean(dim=0))
-    return basis.train @ (weights / (basis.eigenvalues[:, None] + penalty))
+    return basis.train @ (responses.weights / (basis.eigenvalues[:, None] + penalty))
 
 
 def _positive_eigenpairs(
@@ -223,9 +168,3 @@ def _positive_eigenpairs(
     rank = int((eigenvalues > rounding * max(float(eigenvalues[0]), size)).sum())
     # Without a copy in order of rows, products with the vectors take half as long again.
     return eigenvalues[:rank], vectors[:, :rank].contiguous()
-
-
-def _log_range(low: float, high: float, step: float, scale: float, like: Tensor) -> Tensor:
-    count = round((high - low) / step) + 1
-    exponents = torch.linspace(low, high, count, dtype=like.dtype, device=like.device)
-    return scale * 10**exponents

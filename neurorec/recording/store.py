@@ -12,6 +12,7 @@ import xarray as xr
 
 from neurorec import assemblies
 from neurorec._checks import check_option
+from neurorec.recording.area import RecordedArea
 from neurorec.recording.compression import require
 from neurorec.recording.layout import IMAGES, Variable, path_of
 from neurorec.recording.lazily import lazily
@@ -75,6 +76,17 @@ class Recording:
         """Whether repetitions of ``area`` differ; otherwise one of them is stored."""
         with h5py.File(self.path, "r") as file:
             return bool(file[self._variable(file, area).group].attrs["stochastic"])
+
+    def area(self, name: str) -> RecordedArea:
+        """An area, or ``area.state``, for an analysis that reads it block by block.
+
+        Raises
+        ------
+        ValueError
+            If it was not recorded.
+        """
+        with h5py.File(self.path, "r") as file:
+            return RecordedArea(self, name, self._variable(file, name).shape[1])
 
     def load(
         self,

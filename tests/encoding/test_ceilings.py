@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import sklearn.model_selection
+import xarray as xr
 
 from neurorec.datasets.population import Population
 from neurorec.datasets.simulate import simulate_population
 from neurorec.encoding import Ceiling, noise_ceiling, split_half_reliability
-from neurorec.encoding.ceilings import _halves, _table
-from neurorec.stats import by_stimulus
+from neurorec.encoding.ceilings import noise_corrected
+from neurorec.encoding.split_half import _divisions, _from_covariance, _from_halves, _means, _orders
+from neurorec.encoding.trial_tables import tables
+from neurorec.stats import pearson, spearman_brown
 
 
 def trials(rng, make, *, n_stimuli, repetitions, noise_std, n_neuroids=2):
@@ -51,17 +55,56 @@ def test_halves_are_of_one_size_and_apart(make, n_repetitions):
     # The response to repetition k is 2 ** k for the first neuroid: a mean tells which were in it.
     values = np.tile(2.0 ** np.arange(n_repetitions), 4)[:, None, None]
     responses = make(values, stimulus_id=np.repeat([f"s{i}" for i in range(4)], n_repetitions))
-    table = _table(by_stimulus(responses), responses["repetition"].values)
+    (table,) = tables(responses)
+    divisions = _divisions(table, _orders([table], 60, 0))
     half = n_repetitions // 2
-    left_out = set()
-    for seed in range(30):
-        halves = _halves(table, np.random.default_rng(seed))
-        for stimulus in range(4):
-            first, second = (round(h[stimulus, 0, 0] * half) for h in halves)
-            assert first.bit_count() == second.bit_count() == half
-            assert first & second == 0
-            left_out.add(first | second)
+    left_out, different = set(), set()
+    for sides in zip(*divisions[:2], strict=True):
+        means = np.stack(_means(table.block(0, 1), *sides))[:, :, 0]
+        assert (means == means[:, :1]).all()  # the same repetitions for every stimulus
+        first, second = (round(mean * half) for mean in means[:, 0])
+        assert first.bit_count() == second.bit_count() == half
+        assert first & second == 0
+        left_out.add(first | second)
+        different.add(frozenset((first, second)))
     assert len(left_out) == (n_repetitions if n_repetitions % 2 else 1)
+    assert len(different) == len(divisions.first) == divisions.which.max() + 1
+
+
+@pytest.mark.parametrize("design", ["complete", "unequal", "missing"])
+def test_divisions_are_correlations_of_their_halves(rng, make, design):
+    repetitions = rng.integers(2, 7, size=40) if design == "unequal" else 5
+    responses = trials(rng, make, n_stimuli=40, repetitions=repetitions, noise_std=1.0)
+    responses = responses.isel(neuroid=[0, 1, 0, 1, 0])
+    responses = responses.assign_coords(neuroid_id=("neuroid", list("abcde")))
+    responses = responses.copy(data=responses.values * 3 + 100)
+    if design == "missing":
+        responses.values[:30:7, 1::2] = np.nan
+        responses.values[40::9, 2] = np.nan
+    splits = split_half_reliability(responses, n_splits=12, corrected=False)
+    found = tables(responses)
+    assert len(found) == (3 if design == "missing" else 1)
+    for table in found:
+        divisions = _divisions(table, _orders(found, 12, 0))
+        for split, which in enumerate(divisions.which):
+            a, b = (
+                np.stack(
+                    [
+                        trial[chosen].mean(axis=0)
+                        for trial, chosen in zip(table.values, side[which], strict=True)
+                    ]
+                )
+                for side in divisions[:2]
+            )
+            np.testing.assert_allclose(splits[split, table.neuroids], pearson(a, b), atol=1e-12)
+
+
+def test_both_ways_to_correlate_agree(rng, make):
+    (table,) = tables(trials(rng, make, n_stimuli=30, repetitions=7, noise_std=1.0))
+    divisions = _divisions(table, _orders([table], 20, 0))
+    np.testing.assert_allclose(
+        _from_covariance(table, divisions), _from_halves(table, divisions), atol=1e-12
+    )
 
 
 def test_correction_is_to_the_number_of_repetitions(rng, make):
@@ -110,7 +153,9 @@ def test_repetitions_that_share_a_number_are_still_divided_at_random(rng, make):
     responses = trials(rng, make, n_stimuli=300, repetitions=6, noise_std=1.0)
     flat = responses.assign_coords(repetition=("presentation", np.zeros(1800, dtype=int)))
     splits = split_half_reliability(flat, n_splits=10)
-    assert len(np.unique(splits.values[:, 0, 0])) == 10
+    # Six repetitions have ten divisions, of which ten draws find at least three.
+    assert len(np.unique(splits.values[:, 0, 0])) >= 3
+    np.testing.assert_array_equal(splits, split_half_reliability(responses, n_splits=10))
 
 
 def test_order_of_presentations_does_not_matter(rng, make):
@@ -201,3 +246,106 @@ def test_too_few_splits():
 def test_minimum_out_of_range(value):
     with pytest.raises(ValueError, match="min_reliability must lie between 0 and 1"):
         Ceiling(min_reliability=value)
+
+
+def test_unknown_method():
+    with pytest.raises(ValueError, match=r"method must be one of .*'explainable_variance'"):
+        Ceiling(method="anova")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "power"), [("score", 0.5), ("r_squared", 1.0), ("determination", 1.0)]
+)
+def test_a_perfect_model_reaches_one_in_every_measure(rng, make, quantity, power):
+    # The signal itself as prediction of means of four trials, for 4000 stimuli.
+    signal = rng.normal(size=(4000, 1, 1))
+    trial = signal[np.repeat(np.arange(4000), 4)] + rng.normal(size=(16000, 1, 1))
+    responses = make(trial, stimulus_id=np.repeat([f"s{i}" for i in range(4000)], 4))
+    means = trial.reshape(4000, 4, 1, 1).mean(axis=1)
+    limits = noise_ceiling(responses, ceiling=Ceiling(n_splits=3, min_reliability=0.2))
+    score = {
+        "score": pearson(signal, means),
+        "r_squared": pearson(signal, means) ** 2,
+        "determination": 1 - np.sum((means - signal) ** 2, axis=0) / np.sum(means**2, axis=0),
+    }[quantity]
+    raw = xr.DataArray(score, dims=("neuroid", "time_bin"), name=quantity)
+    corrected = noise_corrected(raw, limits, min_reliability=0.2, quantity=quantity)
+    # A reliability of 0.8 is known to about 2 (1 - 0.8) / sqrt(4000); four standard errors.
+    np.testing.assert_allclose(corrected, 1, atol=4 * 2 * 0.2 / np.sqrt(4000) / 0.8)
+    floored = noise_corrected(raw, 0 * limits, min_reliability=0.2, quantity=quantity)
+    np.testing.assert_allclose(floored, score / 0.2**power)
+    assert "at least 0.2" in floored.attrs["floor"]
+    assert "over its noise ceiling" in floored.attrs["long_name"]
+
+
+def test_unknown_measure(rng, make):
+    limits = noise_ceiling(trials(rng, make, n_stimuli=9, repetitions=2, noise_std=1.0))
+    with pytest.raises(ValueError, match=r"quantity must be one of .*'determination'"):
+        noise_corrected(limits["ceiling"], limits, min_reliability=0.1, quantity="r2")
+
+
+@pytest.fixture
+def brainscore_halves(rng, make):
+    """Single trials, also as Brain-Score takes them, and the halves that it makes of them."""
+    pytest.importorskip("brainscore_vision", reason="brainscore-vision is not part of this stack")
+    from neurorec.brainscore import to_brainio
+
+    def brainscore_halves(n_repetitions):
+        responses = trials(
+            rng, make, n_stimuli=40, repetitions=n_repetitions, noise_std=1.0, n_neuroids=4
+        )
+        (table,) = tables(responses)
+        shuffle = sklearn.model_selection.ShuffleSplit(10, train_size=0.5, random_state=1)
+        halves = []
+        for sides in shuffle.split(np.arange(n_repetitions)):
+            means = (table.values[:, side].mean(axis=1)[:, :, 0] for side in sides)
+            halves.append(pearson(*means))
+        return responses, to_brainio(responses), np.array(halves)
+
+    return brainscore_halves
+
+
+# Brain-Score's metrics rely on calls that newer pandas and numpy warn about.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("n_repetitions", [2, 4, 5])
+def test_internal_consistency_of_brain_score(brainscore_halves, n_repetitions):
+    """Equal on the same halves. Their conventions differ from ours in three ways.
+
+    They correct by a factor of 2 also where a half of an odd number has one repetition more, ours
+    leaves one out and corrects to the whole; their formula is not sign-symmetric below 0; they
+    report the reliability and not its root.
+    """
+    from brainscore_vision import load_ceiling
+
+    responses, theirs, halves = brainscore_halves(n_repetitions)
+    flat = theirs.isel(time_bin=0, drop=True)
+    score = load_ceiling("internal_consistency")(flat)
+    raw = score.attrs["raw"].transpose("split", "neuroid").values
+    np.testing.assert_allclose(2 * halves / (1 + halves), raw, atol=1e-12)
+    ours = split_half_reliability(responses, n_splits=10).values[:, :, 0]
+    if n_repetitions == 2:  # one division
+        np.testing.assert_allclose(ours, raw, atol=1e-12)
+    if n_repetitions == 4:  # three, of which ten draws have each
+        for neuroid in range(4):
+            values = [np.unique(splits[:, neuroid].round(10)) for splits in (ours, raw)]
+            assert len(values[0]) == 3
+            np.testing.assert_allclose(*values, atol=2e-10)
+        np.testing.assert_array_equal(spearman_brown(halves) > 0, raw > 0)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_internal_consistency_over_time_of_brain_score(rng, make):
+    pytest.importorskip("brainscore_vision", reason="brainscore-vision is not part of this stack")
+    import joblib
+    from brainscore_vision import load_metric
+
+    from neurorec.brainscore import to_brainio
+
+    stimulus = np.repeat([f"s{i:02d}" for i in range(30)], 2)
+    signal = np.repeat(rng.normal(size=(30, 5, 3)), 2, axis=0)
+    responses = make(signal + rng.normal(size=(60, 5, 3)), stimulus_id=stimulus)
+    with joblib.parallel_config("sequential"):
+        theirs = load_metric("internal_consistency_temporal")(to_brainio(responses))
+    ours = split_half_reliability(responses, n_splits=1)[0].median("neuroid")
+    np.testing.assert_allclose(np.ravel(theirs), ours, atol=1e-12)

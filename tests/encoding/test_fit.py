@@ -75,7 +75,7 @@ def test_labels(recordings):
     assert scores["neuroid_id"].values.tolist() == [f"n{i}" for i in range(5)]
     assert (scores.attrs["n_stimuli"], scores.attrs["n_features"]) == (60, 90)
     assert scores.attrs["n_repetitions"] == 4
-    assert scores.attrs["splits"] == "KFold(n_splits=5, seed=0)"
+    assert scores.attrs["splits"] == "KFold(n_splits=5, seed=0, stratify=None)"
     assert "Spearman-Brown corrected" in scores.attrs["convention"]
     assert json.loads(scores.attrs["provenance"])["readout"] == "Ridge()"
     expected = scores["score"].mean("split") / scores["ceiling"]
@@ -160,7 +160,8 @@ def test_missing_trials_are_handled_by_count(recordings):
 def test_means_have_no_ceiling(recordings):
     features, responses = recordings()
     averaged = fit(features, average_repetitions(responses))
-    assert set(averaged.data_vars) == {"score"}
+    assert not {"ceiling", "reliability", "noise_corrected"} & set(averaged.data_vars)
+    assert averaged["quantity"].values.tolist() == ["score", "r_squared", "determination"]
     trials = fit(features, responses, ceiling=FEW)
     np.testing.assert_allclose(averaged["score"], trials["score"], rtol=0, atol=1e-12)
 
@@ -169,7 +170,7 @@ def test_means_have_no_ceiling(recordings):
 def test_blocks_and_files(recordings, tmp_path, monkeypatch, p):
     features, responses = recordings(p=p)
     expected = fit(features, responses, ceiling=FEW)["score"]
-    monkeypatch.setattr(sys.modules["neurorec.encoding.fit"], "_BLOCK", 7)
+    monkeypatch.setattr(sys.modules["neurorec.encoding.features"], "_BLOCK", 7 * 60 * 3)
     path = to_netcdf(features, tmp_path / "features.nc")
     with xr.open_dataset(path, engine="h5netcdf") as dataset:
         lazy = dataset.set_coords([str(v) for v in dataset.variables if v != "activity"])
@@ -181,7 +182,7 @@ def test_blocks_and_files(recordings, tmp_path, monkeypatch, p):
 def test_netcdf(recordings, tmp_path, single_trials):
     features, responses = recordings()
     responses = responses if single_trials else average_repetitions(responses)
-    scores = fit(features, responses, ceiling=FEW)
+    scores = fit(features, responses, ceiling=FEW if single_trials else None)
     scores.to_netcdf(tmp_path / "scores.nc", engine="h5netcdf")
     with xr.open_dataset(tmp_path / "scores.nc", engine="h5netcdf") as back:
         xr.testing.assert_allclose(back.load(), scores)
@@ -191,8 +192,8 @@ def test_netcdf(recordings, tmp_path, single_trials):
 def test_progress(recordings):
     features, responses = recordings()
     seen = []
-    fit(features, responses, ceiling=FEW, progress=seen.append)
-    assert seen == [1, 1, 1]
+    fit(features, responses, ceiling=FEW, progress=lambda *done: seen.append(done))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_no_leakage(make, rng):
@@ -305,7 +306,7 @@ def test_unknown_options(recordings):
     with pytest.raises(ValueError, match="on_mismatch must be one of"):
         fit(features, responses, on_mismatch="drop")
     with pytest.raises(ValueError, match="time must be one of"):
-        fit(features, responses, time="lag")
+        fit(features, responses, time="later")
 
 
 def test_constant_neuroids(recordings):
@@ -313,6 +314,12 @@ def test_constant_neuroids(recordings):
     responses.values[:, [1, 3]] = 0.1
     with pytest.raises(ValueError, match=r"2 of 5 neuroids respond the same .*: n1, n3; .*leave"):
         fit(features, responses)
+
+
+def test_a_ceiling_of_single_repetitions(recordings):
+    features, responses = recordings()
+    with pytest.raises(ValueError, match=r"at least 2 repetitions, got 0 of 60 .*not their means"):
+        fit(features, average_repetitions(responses), ceiling=Ceiling())
 
 
 def test_a_stimulus_without_responses(recordings):

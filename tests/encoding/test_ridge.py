@@ -7,15 +7,15 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from neurorec.encoding import Ridge
+from neurorec.encoding.ridge_search import Grid, searched
+from neurorec.encoding.ridge_selection import LeaveOneOut, residuals
 from neurorec.encoding.ridge_solver import (
     Basis,
-    Grid,
     basis_from_features,
     basis_from_gram,
-    leave_one_out_errors,
     mean_eigenvalue,
     predictions,
-    searched_penalties,
+    rotated,
 )
 
 SHAPES = [(60, 25), (40, 40), (41, 40), (30, 90)]  # n > p, n = p, rank n - 1 = p, n < p
@@ -98,6 +98,16 @@ def leverage(x: np.ndarray, penalty: float) -> np.ndarray:
     return np.einsum("ij,jk,ik->i", centred, inverse, centred) + 1 / len(x)
 
 
+def leave_one_out(basis: Basis, responses: torch.Tensor) -> LeaveOneOut:
+    return LeaveOneOut(residuals(basis, responses, rotated(basis, responses)))
+
+
+def leave_one_out_errors(basis: Basis, responses: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """Errors (penalty, target), each penalty as a grid of its own."""
+    criterion = leave_one_out(basis, responses)
+    return torch.stack([criterion.least(penalty).error for penalty in grid.split(1)])
+
+
 def whole_basis(x: np.ndarray, *, dual: bool) -> Basis:
     everything = torch.arange(len(x))
     features = torch.from_numpy(x)
@@ -122,8 +132,8 @@ def test_dual_is_primal(data, n, p):
     )
     penalty = torch.full((y.shape[1],), 0.1, dtype=torch.float64)
     torch.testing.assert_close(
-        predictions(primal, responses, penalty),
-        predictions(dual, responses, penalty),
+        predictions(primal, rotated(primal, responses), penalty),
+        predictions(dual, rotated(dual, responses), penalty),
         rtol=0,
         atol=tolerance(x, 0.1) * float(np.abs(y).max()),
     )
@@ -158,11 +168,11 @@ def test_grid_grows_to_both_sides(rng):
     x = rng.normal(size=(50, 10))
     y = np.column_stack([x @ rng.normal(size=10), rng.normal(size=(50, 20))])
     basis = whole_basis(x, dual=False)
-    chosen = searched_penalties(basis, torch.from_numpy(y), Grid()) / mean_eigenvalue(basis)
+    criterion, scale = leave_one_out(basis, torch.from_numpy(y)), mean_eigenvalue(basis)
+    chosen = searched(criterion, scale, Grid()).penalty / scale
     assert float(chosen[0]) == pytest.approx(1e-8)
     assert float(chosen[1:].max()) == pytest.approx(1e9)
-    still = searched_penalties(basis, torch.from_numpy(y), Grid(n_growths=0))
-    still = still / mean_eigenvalue(basis)
+    still = searched(criterion, scale, Grid(n_growths=0)).penalty / scale
     assert float(still[0]) == pytest.approx(1e-2)
     assert float(still.max()) == pytest.approx(1e3)
 

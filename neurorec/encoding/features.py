@@ -1,0 +1,171 @@
+"""Populations as fits read them: block by block of units, whatever they lie in."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, final, runtime_checkable
+
+import numpy as np
+import xarray as xr
+from torch import Tensor
+
+from neurorec.assemblies import DIMS, TIME_BIN, build, check
+
+# Numbers of one block of units, as float64 at most 128 MiB.
+_BLOCK: Final = 2**24
+
+
+@runtime_checkable
+class StreamedArea(Protocol):
+    """An area that is read from a file, such as ``recording.area("IT")``."""
+
+    @property
+    def n_neuroids(self) -> int:
+        """Number of units."""
+        ...
+
+    def labels(self) -> xr.DataArray:
+        """Assembly of its first unit, for the coordinates of presentations and time bins."""
+        ...
+
+    def stream(self, *, timesteps: Sequence[int], block_bytes: int) -> Iterator[xr.DataArray]:
+        """Assemblies of consecutive units at some timesteps."""
+        ...
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    """Activity of units over time, read block by block.
+
+    Parameters
+    ----------
+    labels
+        Assembly with its presentations and time bins; of its units perhaps only the first.
+    n_neuroids
+        Number of units.
+    blocks
+        Function of timestep numbers that yields activity (presentation, some units, timestep).
+    in_ms
+        Whether its time bins are known in ms.
+    """
+
+    labels: xr.DataArray
+    n_neuroids: int
+    blocks: Callable[[Sequence[int]], Iterator[np.ndarray]]
+    in_ms: bool = True
+
+    @property
+    def n_times(self) -> int:
+        """Number of timesteps."""
+        return self.labels.sizes[TIME_BIN]
+
+
+def as_population(features: Any) -> Population:
+    """One population from an assembly, a streamed area or an array.
+
+    Raises
+    ------
+    ValueError
+        If ``features`` is none of them, or its labels are not those of an assembly.
+    """
+    if isinstance(features, xr.DataArray):
+        return _of_assembly(check(features))
+    if isinstance(features, StreamedArea):
+        return _of_area(features)
+    if isinstance(features, np.ndarray | Tensor):
+        return _of_assembly(as_assembly(features, "unit"), in_ms=False)
+    raise ValueError(
+        "expected an assembly, an array (stimulus, unit, timestep) or an area such as "
+        f'recording.area("IT"), got {type(features).__name__}'
+    )
+
+
+def as_populations(features: Any) -> dict[str, Population]:
+    """Populations by name; one that has no name of its own is named by its first region.
+
+    Raises
+    ------
+    ValueError
+        If they differ in their timesteps, or there is none.
+    """
+    if not isinstance(features, Mapping):
+        population = as_population(features)
+        return {str(population.labels["region"].values[0]): population}
+    found = {str(name): as_population(one) for name, one in features.items()}
+    if not found:
+        raise ValueError("expected the features of at least one area, got an empty mapping")
+    times = {name: _times(population) for name, population in found.items()}
+    first, *others = times
+    for name in others:
+        if not np.array_equal(times[first], times[name]):
+            raise ValueError(
+                f"areas must have the same timesteps, {first!r} has {times[first].shape[1]} and "
+                f"{name!r} has {times[name].shape[1]}, or others; select the timesteps of both"
+            )
+    return found
+
+
+def as_assembly(values: np.ndarray | Tensor, name: str) -> xr.DataArray:
+    """Assembly of an array whose rows are stimuli; its time bins count, they are no ms.
+
+    Raises
+    ------
+    ValueError
+        If the array has not two or three dimensions.
+    """
+    numbers = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    if numbers.ndim not in (2, 3):
+        raise ValueError(
+            f"expected an array (stimulus, {name}) or (stimulus, {name}, time), got the shape "
+            f"{numbers.shape}"
+        )
+    numbers = numbers[:, :, None] if numbers.ndim == 2 else numbers
+    n_stimuli, n_neuroids, n_times = numbers.shape
+    presentation: dict[str, Any] = {
+        "stimulus_id": np.array([f"row-{i:06d}" for i in range(n_stimuli)]),
+        "repetition": np.zeros(n_stimuli, dtype=np.int64),
+    }
+    neuroid: dict[str, Any] = {
+        "neuroid_id": [f"{name}-{i}" for i in range(n_neuroids)],
+        "region": [name] * n_neuroids,
+    }
+    return build(
+        numbers,
+        presentation=presentation,
+        neuroid=neuroid,
+        time_bin_start=np.arange(n_times),
+        time_bin_end=np.arange(1, n_times + 1),
+    )
+
+
+def _times(population: Population) -> np.ndarray:
+    labels = population.labels
+    return np.stack([labels["time_bin_start"].values, labels["time_bin_end"].values])
+
+
+def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
+    n_presentations, n_neuroids, _ = (assembly.sizes[dim] for dim in DIMS)
+    if not n_neuroids or not n_presentations:
+        raise ValueError(f"features need units and presentations, got the shape {assembly.shape}")
+
+    def blocks(timesteps: Sequence[int]) -> Iterator[np.ndarray]:
+        size = max(_BLOCK // max(n_presentations * len(timesteps), 1), 1)
+        for start in range(0, n_neuroids, size):
+            yield assembly[:, start : start + size, _sliced(timesteps)].values
+
+    return Population(labels=assembly, n_neuroids=n_neuroids, blocks=blocks, in_ms=in_ms)
+
+
+def _of_area(area: StreamedArea) -> Population:
+    def blocks(timesteps: Sequence[int]) -> Iterator[np.ndarray]:
+        for block in area.stream(timesteps=timesteps, block_bytes=4 * _BLOCK):
+            yield block.values
+
+    return Population(labels=check(area.labels()), n_neuroids=area.n_neuroids, blocks=blocks)
+
+
+def _sliced(timesteps: Sequence[int]) -> slice | list[int]:
+    """Consecutive timesteps as a slice, which copies nothing."""
+    first, n = timesteps[0], len(timesteps)
+    consecutive = list(timesteps) == list(range(first, first + n))
+    return slice(first, first + n) if consecutive else list(timesteps)

@@ -1,0 +1,300 @@
+"""What a fit needs before it starts: shared stimuli, folds, features to read, and a judge."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+import xarray as xr
+
+import neurorec
+from neurorec.assemblies import NEUROID, check
+from neurorec.encoding.alignment import Alignment, align
+from neurorec.encoding.ceilings import Ceiling, noise_ceiling, reliability_draws
+from neurorec.encoding.engine import Entry, Job, Predicted, predictions
+from neurorec.encoding.evaluation import Evaluator, Reliability
+from neurorec.encoding.features import Population, as_assembly, as_populations
+from neurorec.encoding.intervals import Bootstrap
+from neurorec.encoding.predictors import needs_features, predictor
+from neurorec.encoding.readout import BandedReadout
+from neurorec.encoding.ridge import Ridge
+from neurorec.encoding.rows import Rows, rows_of
+from neurorec.encoding.sheets import Reader
+from neurorec.encoding.splits import KFold, Splits
+from neurorec.encoding.targets import Targets, as_columns, targets_of
+from neurorec.encoding.times import Axes, Design, axes_of
+from neurorec.gram import resolve_device
+
+#: Called with how many designs are fitted, and how many there are.
+Progress = Callable[[int, int], Any]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Controls:
+    """What a time-resolved result is held against.
+
+    Parameters
+    ----------
+    static
+        Whether to score, beside a model that changes over time, the same model frozen: of its
+        timesteps one for each neuroid, chosen on training stimuli and repeated over all bins.
+        It is left out where the model has one timestep or the responses one bin.
+    n_shuffles
+        Fits to responses whose stimuli are permuted.
+    seed
+        Seed of the permutations.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative.
+    """
+
+    static: bool = True
+    n_shuffles: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_shuffles < 0:
+            raise ValueError(f"n_shuffles must be at least 0, got {self.n_shuffles}")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Everything about a fit but its data and its time."""
+
+    readout: Any
+    splits: Splits
+    ceiling: Ceiling | None
+    bootstrap: Bootstrap
+    controls: Controls
+    model_trials: int | str | None
+    device: str
+    on_mismatch: str
+
+
+def options_of(
+    *,
+    readout: Any = None,
+    splits: Splits | None = None,
+    ceiling: Ceiling | None = None,
+    bootstrap: Bootstrap | None = None,
+    controls: Controls | None = None,
+    model_trials: int | str | None = None,
+    device: str = "auto",
+    on_mismatch: str = "error",
+) -> Options:
+    """Options with what was left out filled in."""
+    return Options(
+        readout=Ridge() if readout is None else readout,
+        splits=KFold() if splits is None else splits,
+        ceiling=ceiling,
+        bootstrap=bootstrap or Bootstrap(),
+        controls=controls or Controls(),
+        model_trials=model_trials,
+        device=device,
+        on_mismatch=on_mismatch,
+    )
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setup:
+    """A fit about to start."""
+
+    options: Options
+    populations: Mapping[str, Population]
+    alignment: Alignment
+    targets: Targets
+    rows: Rows
+    reader: Reader
+    evaluator: Evaluator
+    axes: Axes
+    limits: xr.Dataset | None
+
+    def predictions(
+        self,
+        designs: Sequence[Design],
+        *,
+        choosing: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[Entry, Predicted]]:
+        """Every entry of the designs, and the errors of those kinds of which one is chosen."""
+        job = Job(
+            predict=predictor(self.options.readout),
+            columns=as_columns(self.evaluator.copies, self.reader.device),
+            n_copies=self.evaluator.copies.shape[2],
+            folds=self.targets.folds,
+            rows=self.rows,
+            choosing=frozenset(choosing),
+        )
+        sheets = self.reader.grams if self._in_sample_space(designs) else self.reader.features
+        done = iter(range(1, len(designs) + 1))
+        tick = None if progress is None else lambda _: progress(next(done), len(designs))
+        return predictions(job, designs, sheets(designs), tick)
+
+    @property
+    def model(self) -> xr.DataArray:
+        """Assembly with the model's time bins."""
+        return next(iter(self.populations.values())).labels
+
+    def attrs(self, **more: Any) -> dict[str, Any]:
+        """Attributes that netCDF can hold; ``provenance`` is JSON."""
+        options = self.options
+        stated = {
+            "readout": options.readout,
+            "splits": options.splits,
+            "bootstrap": options.bootstrap,
+            "controls": options.controls,
+            "ceiling": options.ceiling or Ceiling(),
+            **more,
+        }
+        features = {name: _stated(one.labels) for name, one in self.populations.items()}
+        provenance = {
+            "neurorec": neurorec.__version__,
+            **{name: " ".join(repr(option).split()) for name, option in stated.items()},
+            "features": features,
+            "responses": _stated(self.targets.presentations),
+        }
+        return {
+            "splits": provenance["splits"],
+            "readout": provenance["readout"],
+            "areas": ", ".join(self.populations),
+            "n_stimuli": len(self.alignment.stimulus_ids),
+            "n_stimuli_only_features": self.alignment.n_only_features,
+            "n_stimuli_only_responses": self.alignment.n_only_responses,
+            "n_features": self.reader.n_features,
+            "n_neuroids": self.targets.presentations.sizes[NEUROID],
+            "n_repetitions": self.targets.n_repetitions,
+            "n_model_trials": self.rows.n_trials[0],
+            "level": options.bootstrap.level,
+            "n_draws": options.bootstrap.n_draws,
+            "provenance": json.dumps(provenance),
+        }
+
+    def _in_sample_space(self, designs: Sequence[Design]) -> bool:
+        """Inner products where they are smaller than the features, or bands need them."""
+        if needs_features(self.options.readout):
+            return False
+        if isinstance(self.options.readout, BandedReadout):
+            return True
+        widest = max(sum(len(band) for band in design.bands) for design in designs)
+        return self.reader.n_features * widest >= len(self.targets.folds[0][0])
+
+
+def setup(features: Any, responses: Any, options: Options) -> Setup:
+    """Match features and responses, and make folds, rows and ceilings.
+
+    Raises
+    ------
+    ValueError
+        If the two do not match or cannot be fitted; the message says what to do.
+    """
+    device = resolve_device(options.device)
+    populations = as_populations(features)
+    plain = isinstance(responses, np.ndarray | torch.Tensor)
+    measured = as_assembly(responses, "neuroid") if plain else check(responses)
+    in_ms = not plain and all(one.in_ms for one in populations.values())
+    _require_same_kind(populations, plain)
+    labels = {name: one.labels for name, one in populations.items()}
+    alignment = align(labels, measured, on_mismatch=options.on_mismatch)
+    targets = targets_of(measured, alignment, options.splits)
+    rows = _rows(labels, alignment, targets, options)
+    copies = targets.copies(options.controls.n_shuffles, options.controls.seed)
+    limits, reliability, weights = _ceilings(targets, options, device)
+    first = next(iter(rows.values()))
+    return Setup(
+        options=options,
+        populations=populations,
+        alignment=alignment,
+        targets=targets,
+        rows=first,
+        reader=Reader(
+            populations=populations,
+            rows=rows,
+            banded=isinstance(options.readout, BandedReadout),
+            device=device,
+        ),
+        evaluator=Evaluator(
+            copies=copies,
+            folds=targets.folds,
+            rows=first,
+            weights=weights,
+            reliability=reliability,
+            min_reliability=(options.ceiling or Ceiling()).min_reliability,
+        ),
+        axes=axes_of(next(iter(labels.values())), targets.presentations, in_ms=in_ms),
+        limits=limits,
+    )
+
+
+def _require_same_kind(populations: Mapping[str, Population], plain: bool) -> None:
+    """Rows of arrays are matched with rows of arrays, and identifiers with identifiers."""
+    arrays = [not one.in_ms for one in populations.values()]
+    if any(one != plain for one in arrays):
+        given, other = ("responses", "features") if plain else ("features", "responses")
+        raise ValueError(
+            f"{given} are an array, whose rows have no stimulus_id, and {other} are not; give both "
+            "as arrays with the same stimulus in the same row, or both as assemblies"
+        )
+
+
+def _rows(
+    labels: Mapping[str, xr.DataArray], alignment: Alignment, targets: Targets, options: Options
+) -> dict[str, Rows]:
+    """Rows of every area; of all or of none there are halves of trials."""
+    n_trials = options.model_trials
+    if n_trials == "matched":
+        n_trials = int(np.median(np.bincount(_groups(targets))))
+    elif isinstance(n_trials, str):
+        raise ValueError(f'model_trials must be a number, "matched" or None, got {n_trials!r}')
+    found: dict[str, Rows] = {}
+    for halves in (True, False):
+        found = {
+            name: rows_of(
+                one["stimulus_id"].values,
+                one["repetition"].values,
+                alignment.stimulus_ids,
+                n_trials=n_trials,
+                halves=halves,
+            )
+            for name, one in labels.items()
+        }
+        if len({rows.has_halves for rows in found.values()}) == 1:
+            break
+    return found
+
+
+def _groups(targets: Targets) -> np.ndarray:
+    return np.unique(targets.presentations["stimulus_id"].values, return_inverse=True)[1].ravel()
+
+
+def _ceilings(
+    targets: Targets, options: Options, device: torch.device
+) -> tuple[xr.Dataset | None, Reliability | None, torch.Tensor]:
+    """Noise ceiling, reliability with its draws, and how often each draw holds each stimulus."""
+    n_stimuli = len(targets.means)
+    weights = options.bootstrap.stimulus_weights(n_stimuli)
+    on_device = torch.from_numpy(weights).to(device)
+    if targets.n_repetitions < 2 and options.ceiling is None:
+        return None, None, on_device
+    ceiling = options.ceiling or Ceiling()
+    limits = noise_ceiling(targets.presentations, ceiling=ceiling)
+    floor = ceiling.min_reliability
+    draws = None
+    if len(weights):
+        drawn = reliability_draws(targets.presentations, weights, ceiling=ceiling)
+        draws = torch.from_numpy(np.maximum(drawn, floor).astype(np.float32)).to(device)
+    value = torch.from_numpy(np.maximum(limits["reliability"].values, floor)).to(device)
+    return limits, Reliability(value, draws), on_device
+
+
+def _stated(assembly: xr.DataArray) -> Any:
+    """What an assembly says of where it comes from."""
+    names = ("provenance", "recording", "identifier")
+    stated = next((assembly.attrs[name] for name in names if name in assembly.attrs), None)
+    return json.loads(json.dumps(stated, default=str))

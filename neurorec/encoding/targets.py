@@ -1,0 +1,100 @@
+"""Mean responses to the shared stimuli, the folds they are held out in, and their shuffles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from neurorec.encoding.alignment import Alignment, restricted
+from neurorec.encoding.splits import Splits
+from neurorec.stats.correlation import is_constant
+from neurorec.stats.repetitions import by_stimulus
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+_FEWEST_HELD_OUT: Final = 3
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Targets:
+    """Mean responses, and the presentations they are means of.
+
+    Parameters
+    ----------
+    presentations
+        Assembly of the shared stimuli.
+    means
+        One row for each stimulus, in the order in which they are first shown.
+    n_repetitions
+        Most repetitions that a neuroid has of a stimulus.
+    folds
+        Positions of training and held-out stimuli.
+    """
+
+    presentations: xr.DataArray
+    means: Float[np.ndarray, "stimulus neuroid time_bin"]
+    n_repetitions: int
+    folds: tuple[Fold, ...]
+
+    def copies(self, n_shuffles: int, seed: int) -> Float[np.ndarray, "stimulus neuroid copy bin"]:
+        """The means, and copies of them whose stimuli are permuted."""
+        rng = np.random.default_rng(seed)
+        orders = [rng.permutation(len(self.means)) for _ in range(n_shuffles)]
+        return np.stack([self.means, *(self.means[order] for order in orders)], axis=2)
+
+
+def targets_of(responses: xr.DataArray, alignment: Alignment, splits: Splits) -> Targets:
+    """Means over repetitions and folds of the shared stimuli.
+
+    Raises
+    ------
+    ValueError
+        If a neuroid has the same response to every stimulus, or none to some stimulus, or the
+        folds leave too few held-out stimuli.
+    """
+    presentations = restricted(responses, alignment.stimulus_ids)
+    trials = by_stimulus(presentations)
+    means = trials.means()
+    silent = is_constant(means).all(axis=1)
+    if silent.any():
+        names = responses["neuroid_id"].values[silent].tolist()
+        raise ValueError(
+            f"{len(names)} of {len(silent)} neuroids respond the same to every stimulus: "
+            f"{', '.join(map(str, names[:5]))}; they cannot be predicted, so leave them out"
+        )
+    return Targets(
+        presentations=presentations,
+        means=means,
+        n_repetitions=int(trials.counts().max()),
+        folds=_folds(splits, presentations),
+    )
+
+
+def as_columns(copies: np.ndarray, device: torch.device) -> Float[Tensor, "stimulus neuroid bin"]:
+    """Copies beside each other along the time bins, which readouts treat as separate problems."""
+    return torch.from_numpy(copies.reshape(*copies.shape[:2], -1)).to(device)
+
+
+def columns_of(bins: Sequence[int], n_bins: int, n_copies: int) -> list[int]:
+    """Places of some time bins of every copy."""
+    return [copy * n_bins + b for copy in range(n_copies) for b in bins]
+
+
+def _folds(splits: Splits, presentations: xr.DataArray) -> tuple[Fold, ...]:
+    _, first = np.unique(presentations["stimulus_id"].values, return_index=True)
+    folds = tuple(splits.split(presentations.isel(presentation=np.sort(first))))
+    if not folds:
+        raise ValueError(f"{splits} gave no folds; a fit needs at least one")
+    fewest = min(len(test) for _, test in folds)
+    if fewest < _FEWEST_HELD_OUT:
+        raise ValueError(
+            f"a correlation needs at least {_FEWEST_HELD_OUT} held-out stimuli, got {fewest} of "
+            f"{len(first)}; ask for fewer folds"
+        )
+    return folds
