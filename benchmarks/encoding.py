@@ -1,4 +1,4 @@
-"""Ridge encoding fits: scikit-learn and neurorec in turn, on the same inputs.
+"""Ridge encoding fits: scikit-learn, himalaya and neurorec in turn, on the same inputs.
 
     python benchmarks/encoding.py [--quick] [--repeats N] [--out PATH]
 
@@ -9,12 +9,16 @@ as 1/k). Prints a table and writes it as JSON with a description of the machine.
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
+from himalaya.kernel_ridge import KernelRidgeCV
+from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from sklearn.linear_model import RidgeCV
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -22,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks._compare import Row, compared, machine, write
 from neurorec.assemblies import build
 from neurorec.encoding import KFold, Ridge, fit
+from neurorec.encoding._himalaya import torch_backend
 from neurorec.stats import pearson
 
 RESULTS = Path(__file__).parent / "results" / "encoding.json"
@@ -106,6 +111,61 @@ def one_fit(sizes: Sizes, repeats: int) -> list[Row]:
     ]
 
 
+def held_out_predictions(sizes: Sizes, repeats: int) -> list[Row]:
+    """Predictions of a fifth more stimuli in every bin, from features to the chosen penalties.
+
+    Where the rule that chooses is the same, so are the predictions. himalaya knows folds only:
+    where it is timed against leaving one out, predictions are equal at each penalty alone, and
+    the difference in the row is that of other penalties.
+
+    Raises
+    ------
+    ValueError
+        If predictions differ by more than 1e-6 of the largest at one of the penalties.
+    """
+    n_train = sizes.n_stimuli
+    features, y = problem(replace(sizes, n_stimuli=n_train + n_train // 5))
+    x, flat = features[:, :, 0].astype(np.float64), y.reshape(len(y), -1)
+    train, test = np.arange(n_train), np.arange(n_train, len(x))
+
+    def ours(selection: Any, penalties: np.ndarray = PENALTIES) -> np.ndarray:
+        readout = Ridge(penalties=penalties, selection=selection)
+        tensors = torch.from_numpy(x), torch.from_numpy(y)
+        held_out = readout.predict_from_features(*tensors, train, test).held_out
+        return held_out.flatten(start_dim=1).numpy()
+
+    def bin_by_bin() -> np.ndarray:
+        model = RidgeCV(PENALTIES, alpha_per_target=True)
+        bins = [model.fit(x[train], y[train, :, b]).predict(x[test]) for b in range(y.shape[2])]
+        return np.stack(bins, axis=2).reshape(len(test), -1)
+
+    def himalaya(estimator: Any, penalties: np.ndarray = PENALTIES) -> np.ndarray:
+        with torch_backend(torch.device("cpu")):
+            model = estimator(penalties, fit_intercept=True, cv=5)
+            return model.fit(x[train], flat[train]).predict(x[test]).numpy()
+
+    for penalty in PENALTIES[:, None]:
+        expected, got = himalaya(KernelRidgeCV, penalty), ours("leave_one_out", penalty)
+        difference = np.abs(got - expected).max() / np.abs(expected).max()
+        if not difference < 1e-6:
+            raise ValueError(f"predictions at the penalty {penalty[0]} differ by {difference:.2g}")
+    column = partial(HimalayaRidgeCV, solver_params={"warn": False})
+    folds, one = partial(ours, 5), partial(ours, "leave_one_out")
+    primal, dual = partial(himalaya, column), partial(himalaya, KernelRidgeCV)
+    job = "held-out predictions, 13 penalties"
+    loose = {"tolerance": 1.0}  # other penalties
+    return [
+        compared(job, sizes, name, peer, own, repeats, **options)
+        for name, peer, own, options in (
+            ("scikit-learn RidgeCV bin by bin, both leave one out", bin_by_bin, one, {}),
+            ("himalaya RidgeCV, both 5 inner folds", primal, folds, {}),
+            ("himalaya RidgeCV, 5 inner folds against leave-one-out", primal, one, loose),
+            ("himalaya KernelRidgeCV, both 5 inner folds", dual, folds, {}),
+            ("himalaya KernelRidgeCV, 5 inner folds against leave-one-out", dual, one, loose),
+        )
+    ]
+
+
 def cross_validated(sizes: Sizes, repeats: int) -> list[Row]:
     """Scores of every model timestep in 5 folds, as in the comparison of a model with V4."""
     features, responses = problem(sizes)
@@ -152,6 +212,7 @@ def main() -> None:
     rows = [
         *one_fit(wide, options.repeats),
         *one_fit(tall, options.repeats),
+        *held_out_predictions(wide, options.repeats),
         *cross_validated(demo, options.repeats),
     ]
     write(options.out, description, rows)

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from numbers import Integral
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from neurorec.encoding._sklearn import validated
+from neurorec.encoding._sklearn import inner_folds, validated
 from neurorec.encoding.readout import Prediction
-from neurorec.encoding.ridge_search import Grid, searched
+from neurorec.encoding.ridge_search import Grid, checked_penalties, searched
 from neurorec.encoding.ridge_selection import (
     Choice,
     Criterion,
@@ -31,6 +29,7 @@ from neurorec.encoding.ridge_solver import (
     basis_from_features,
     basis_from_gram,
     dual_weights,
+    indices,
     mean_eigenvalue,
     predictions,
     rotated,
@@ -171,7 +170,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _predicted(
         self, bases: Bases, responses: Tensor, train: np.ndarray, test: np.ndarray
     ) -> Prediction:
-        train_, test_ = _indices(train, responses), _indices(test, responses)
+        train_, test_ = indices(train, responses), indices(test, responses)
         columns = responses[train_].flatten(start_dim=1)
         held_out, errors = [], []
         for batch in self._solved(bases, columns, train_, test_):
@@ -189,7 +188,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         basis = bases(train, test)
         folds = [
             (bases(train[fitted], train[tried]), fitted, tried)
-            for fitted, tried in self._inner_folds(train)
+            for fitted, tried in self._folds(train)
         ]
         for some in responses.split(_TARGETS, dim=1):
             within = rotated(basis, some)
@@ -204,35 +203,20 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 criterion = LeaveOneOut(residuals(basis, some, within))
             yield _Solved(basis, within, *self._chosen(criterion, basis))
 
-    def _inner_folds(self, train: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def _folds(self, train: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Positions within ``train`` that are fitted and tried; none if no folds are asked for."""
         if isinstance(self.selection, str) and self.selection in SELECTIONS:
             return []
-        splitter: Any = self.selection
-        if isinstance(splitter, Integral):
-            splitter = KFold(int(splitter))
-        if not hasattr(splitter, "get_n_splits"):
-            raise ValueError(
-                f"selection must be one of {SELECTIONS}, a number of folds or a splitter of "
-                f"scikit-learn, got {self.selection!r}"
-            )
+        parameter = f"selection, if not one of {SELECTIONS},"
         return [
-            (_indices(fitted, train), _indices(tried, train))
-            for fitted, tried in splitter.split(np.zeros((len(train), 1)))
+            (indices(fitted, train), indices(tried, train))
+            for fitted, tried in inner_folds(parameter, self.selection, len(train))
         ]
 
     def _chosen(self, criterion: Criterion, basis: Basis) -> Choice:
         if self.penalties is None:
             return searched(criterion, mean_eigenvalue(basis), Grid())
-        penalties = torch.as_tensor(
-            np.array(self.penalties, dtype=np.float64, ndmin=1), device=basis.eigenvalues.device
-        )
-        if penalties.ndim != 1 or len(penalties) == 0 or not bool((penalties > 0).all()):
-            raise ValueError(
-                "penalties must be one or more positive numbers, got "
-                f"{np.array2string(penalties.cpu().numpy(), threshold=8)}"
-            )
-        return criterion.least(penalties)
+        return criterion.least(checked_penalties(self.penalties, basis.eigenvalues.device))
 
 
 def _bases(features: Tensor, n_train: int) -> Bases:
@@ -242,7 +226,3 @@ def _bases(features: Tensor, n_train: int) -> Bases:
     # A constant cancels, and without it the inner products keep their digits.
     gram = gram_of_blocks([features[:, :, None]], centred=True, device=str(features.device))
     return partial(basis_from_gram, gram[0])
-
-
-def _indices(indices: np.ndarray, like: Tensor) -> Tensor:
-    return torch.as_tensor(np.asarray(indices), dtype=torch.int64, device=like.device)

@@ -1,7 +1,8 @@
 """Grids of penalties, and the search that moves their edges."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -40,6 +41,23 @@ class Grid(NamedTuple):
         return scale * 10 ** torch.linspace(
             low, high, count, dtype=scale.dtype, device=scale.device
         )
+
+
+def checked_penalties(penalties: Any, device: torch.device) -> Float[Tensor, " penalty"]:
+    """Penalties of a grid that is given.
+
+    Raises
+    ------
+    ValueError
+        Unless they are one or more positive numbers.
+    """
+    grid = torch.as_tensor(np.array(penalties, dtype=np.float64, ndmin=1), device=device)
+    if grid.ndim != 1 or len(grid) == 0 or not bool((grid > 0).all()):
+        raise ValueError(
+            "penalties must be one or more positive numbers, got "
+            f"{np.array2string(grid.cpu().numpy(), threshold=8)}"
+        )
+    return grid
 
 
 def searched(criterion: Criterion, scale: Float[Tensor, ""], grid: Grid) -> Choice:

@@ -11,6 +11,7 @@ eigenvalues ``s`` of their Gram matrix:
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -101,8 +102,13 @@ def basis_from_gram(
         Inner products of features between all stimuli; any constant that was subtracted from the
         features before cancels.
     """
-    inner, cross, size = centred_blocks(gram, train, test)
-    eigenvalues, vectors = _positive_eigenpairs(inner, len(train), size=size)
+    return basis_from_blocks(centred_blocks(gram, train, test))
+
+
+def basis_from_blocks(blocks: CentredBlocks) -> Basis:
+    """Dual form, of blocks of a Gram matrix that are centred."""
+    inner, cross, size = blocks
+    eigenvalues, vectors = _positive_eigenpairs(inner, len(inner), size=size)
     return Basis(vectors, (cross @ vectors) / eigenvalues, eigenvalues)
 
 
@@ -118,6 +124,12 @@ def basis_from_features(
     eigenvalues, vectors = _positive_eigenpairs(inner.mT @ inner, len(train))
     axes = vectors / eigenvalues.sqrt()
     return Basis(inner @ axes, cross @ axes, eigenvalues)
+
+
+def indices(rows: np.ndarray, like: Tensor) -> Int[Tensor, " row"]:
+    """Positions as a tensor beside ``like``."""
+    # A copy, since torch takes no array that runs backwards.
+    return torch.from_numpy(np.array(rows, dtype=np.int64)).to(like.device)
 
 
 def mean_eigenvalue(basis: Basis) -> Float[Tensor, ""]:

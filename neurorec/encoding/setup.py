@@ -125,7 +125,7 @@ class Setup:
     ) -> Iterator[tuple[Entry, Predicted]]:
         """Every entry of the designs, and the errors of those kinds of which one is chosen."""
         job = Job(
-            predict=predictor(self.options.readout),
+            predict=predictor(self.options.readout, self.populations),
             columns=as_columns(self.evaluator.copies, self.reader.device),
             n_copies=self.evaluator.copies.shape[2],
             folds=self.targets.folds,
