@@ -170,16 +170,6 @@ def _recorded(path: Path, areas: Sequence[str]) -> "tuple[dict[str, Any], Featur
     return provenance, {name: recording.area(name) for name in areas or recording.areas}
 
 
-def on_maps(readout: Any, features: "Features") -> "tuple[Any, Features]":
-    """The readout of channels and positions, and its units in the order that it takes them in."""
-    if len(features) > 1:
-        raise ValueError(f"--readout factorised takes one area, got {', '.join(features)}")
-    ((name, area),) = features.items()
-    maps: Any = area.load()  # of an assembly in memory, itself
-    shape, order = _of_encoding("grid_shape")(maps)
-    return readout.set_params(shape=shape), {name: maps.isel(neuroid=order)}
-
-
 def share(
     features: "Features",
     responses: "xr.DataArray",

@@ -92,7 +92,6 @@ def compare(
         a_time,
         labelled,
         measured,
-        on_maps,
         predictors,
         share,
     )
@@ -115,8 +114,6 @@ def compare(
     responses = measured(data, region)
     recorded, features = predictors(recording, area or [], data, responses, device)
     share(features, responses, names=(recording, data.identifier), intersect=intersect)
-    if readout == "factorised":
-        options["readout"], features = on_maps(options["readout"], features)
     given: Any = next(iter(features.values())) if len(features) == 1 else features
     with of_total(f"{recording} → {data.identifier}") as progress:
         scores = encoding.fit(

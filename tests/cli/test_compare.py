@@ -1,6 +1,5 @@
 """``neurorec compare``: what is scored, written, drawn, and refused."""
 
-import inspect
 import json
 from dataclasses import replace
 
@@ -324,12 +323,6 @@ def test_one_area_needs_no_name(compare, fits, monkey, tmp_path):
     assert fits[0]["features"].name == "a3"
 
 
-def absent(*names: str) -> pytest.MarkDecorator:
-    """Skips until ``neurorec.encoding`` has these."""
-    missing = [name for name in names if not hasattr(encoding, name)]
-    return pytest.mark.skipif(bool(missing), reason=f"neurorec.encoding has no {missing} yet")
-
-
 @pytest.fixture(scope="session")
 def whole_maps(monkey, tmp_path_factory):
     """Every unit of an area, which has positions."""
@@ -352,52 +345,38 @@ def as_many_units(monkey, tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "of"),
     [
-        pytest.param(n, of, marks=absent(of), id=n)
+        pytest.param(n, of, id=n)
         for n, of in _comparing.READOUTS.items()
         if n not in ("factorised", "identity")
     ],
 )
 def test_readouts(compare, real_fits, name, of):
-    assert compare("--area", "a3", "--readout", name)[0] == 0
+    assert compare("--area", "a3", "--readout", name, "--draws", 5)[0] == 0
     assert type(real_fits[0]["readout"]) is getattr(encoding, of)
 
 
 @pytest.mark.slow
-@absent("Factorised")
-def test_maps_are_given_to_the_factorised_readout_in_its_order(compare, real_fits, whole_maps):
-    code, _, _ = compare("--area", "a3", "--readout", "factorised", source=whole_maps)
-    assert code == 0
-    (fit,) = real_fits
-    assert encoding.grid_shape(fit["features"])[0] == fit["readout"].shape
-    ordered = encoding.grid_shape(fit["features"])[1]
-    np.testing.assert_array_equal(ordered, np.arange(len(ordered)))
-
-
-@absent("Factorised")
-def test_the_factorised_readout_takes_one_area(compare, fits, whole_maps):
-    given = ("--area", "a1", "--area", "a3", "--readout", "factorised")
-    code, _, errors = compare(*given, source=whole_maps)
-    assert code == 2
-    assert "--readout factorised takes one area, got a1, a3" in errors
+def test_a_readout_of_channels_and_positions(compare, real_fits, whole_maps):
+    given = ("--readout", "factorised", "--draws", 5)
+    assert compare("--area", "a1", *given, source=whole_maps)[0] == 0
+    assert type(real_fits[0]["readout"]) is encoding.Factorised
 
 
 @pytest.mark.slow
-@absent("Identity")
 def test_units_may_be_the_predictions(compare, real_fits, as_many_units):
-    assert compare("--readout", "identity", source=as_many_units)[0] == 0
+    assert compare("--readout", "identity", "--draws", 5, source=as_many_units)[0] == 0
     assert type(real_fits[0]["readout"]) is encoding.Identity
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("time", _comparing.TIMES)
 def test_times(compare, real_fits, tmp_path, time):
-    assert compare("--area", "a3", "--time", time)[0] == 0
+    assert compare("--area", "a3", "--time", time, "--draws", 5)[0] == 0
     assert real_fits[0]["time"] == time
     n = opened(tmp_path / "scores.nc").sizes["model_time"]
     assert n == (TIMESTEPS if time in ("grid", "cumulative") else 1)
 
 
-@absent("Match")
 def test_a_latency(compare, fits):
     assert compare("--area", "a3", "--time", "match:50")[0] == 0
     assert fits[0]["time"] == encoding.Match(latency_ms=50.0)
@@ -411,21 +390,9 @@ def test_a_latency(compare, fits):
     [
         ("kfold", lambda: encoding.KFold(seed=2)),
         ("kfold:3", lambda: encoding.KFold(3, seed=2)),
-        pytest.param(
-            "random:4:0.2",
-            lambda: encoding.RandomSplits(4, 0.2, seed=2),
-            marks=absent("RandomSplits"),
-        ),
-        pytest.param(
-            "groups:category",
-            lambda: encoding.GroupFolds("category"),
-            marks=absent("GroupFolds"),
-        ),
-        pytest.param(
-            "groups:group:4",
-            lambda: encoding.GroupFolds("group", 4),
-            marks=absent("GroupFolds"),
-        ),
+        ("random:4:0.2", lambda: encoding.RandomSplits(4, 0.2, seed=2)),
+        ("groups:category", lambda: encoding.GroupFolds("category")),
+        ("groups:group:4", lambda: encoding.GroupFolds("group", 4)),
     ],
 )
 def test_splits(compare, fits, text, made):
@@ -433,7 +400,6 @@ def test_splits(compare, fits, text, made):
     assert fits[0]["splits"] == made()
 
 
-@absent("FixedSplit")
 def test_a_fixed_split(compare, fits, monkey, monkeypatch):
     table = monkey.stimuli.table.assign(part=["train"] * (N_STIMULI - 10) + ["test"] * 10)
     parted = replace(monkey, stimuli=replace(monkey.stimuli, table=table))
@@ -442,36 +408,20 @@ def test_a_fixed_split(compare, fits, monkey, monkeypatch):
     assert fits[0]["splits"] == encoding.FixedSplit("part")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "split-half",
-        pytest.param(
-            "explainable-variance",
-            marks=pytest.mark.skipif(
-                "method" not in inspect.signature(encoding.Ceiling).parameters,
-                reason="Ceiling has no method yet",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", _comparing.CEILINGS)
 def test_ceilings(compare, fits, name):
     assert compare("--area", "a3", "--ceiling", name, "--seed", 4)[0] == 0
     assert fits[0]["ceiling"] == encoding.Ceiling(seed=4, **_comparing.CEILINGS[name])
 
 
-@absent("Bootstrap")
 def test_draws(compare, fits):
     assert compare("--area", "a3", "--draws", 30, "--seed", 5)[0] == 0
     assert fits[0]["bootstrap"] == encoding.Bootstrap(n_draws=30, seed=5)
 
 
-@pytest.mark.skipif(
-    "Mapping" not in str(inspect.signature(encoding.fit).parameters["features"].annotation),
-    reason="fit takes no mapping of features yet",
-)
+@pytest.mark.slow
 def test_several_areas_predict_together(compare, real_fits):
-    assert compare("--area", "a1", "--area", "a3", "--readout", "banded")[0] == 0
+    assert compare("--area", "a1", "--area", "a3", "--readout", "banded", "--draws", 5)[0] == 0
     assert list(real_fits[0]["features"]) == ["a1", "a3"]
 
 

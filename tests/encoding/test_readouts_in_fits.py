@@ -23,7 +23,13 @@ PLAIN = {
     "bootstrap": Bootstrap(n_draws=0),
     "controls": Controls(static=False),
 }
-READOUTS = [Ridge(penalties=[0.1, 10, 1000]), PLS(n_components=3), OneToOne(), SoftMatching(), Factorised(shape=(6, 2, 2))]
+READOUTS = [
+    Ridge(penalties=[0.1, 10, 1000]),
+    PLS(n_components=3),
+    OneToOne(),
+    SoftMatching(),
+    Factorised(shape=(6, 2, 2)),
+]
 
 
 @pytest.fixture
