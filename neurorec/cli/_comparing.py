@@ -1,7 +1,7 @@
 """What the options of ``neurorec compare`` name: readouts, time, splits, ceilings, inputs."""
 
+import json
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from neurorec.datasets import NeuralData
+    from neurorec.recording.area import RecordedArea
+
+    Features = Mapping[str, xr.DataArray | RecordedArea]
 
 #: Readouts by their names, and what they are called in ``neurorec.encoding``.
 READOUTS: Final[Mapping[str, str]] = MappingProxyType(
@@ -100,7 +103,7 @@ def measured(data: "NeuralData", region: str | None) -> "xr.DataArray":
 
     if data.assembly is None:
         raise ValueError(f"data set {data.identifier} has no responses of neurons to predict")
-    responses = data.assembly.assign_attrs(provenance=data.provenance)
+    responses = data.assembly
     if region is not None:
         regions = responses["region"].values
         check_option("--region", region, sorted(set(regions.tolist())))
@@ -121,12 +124,15 @@ def _described(responses: "xr.DataArray", table: Any) -> "xr.DataArray":
 
 def predictors(
     source: str, areas: Sequence[str], data: "NeuralData", responses: "xr.DataArray", device: str
-) -> "dict[str, xr.DataArray]":
-    """Features by the name of their area; a baseline is of the stimuli that were shown."""
+) -> "tuple[dict[str, Any], Features]":
+    """Where features come from, and the features themselves by the name of their area.
+
+    A baseline is one of the stimuli that were shown.
+    """
     if source in BASELINES and not Path(source).exists():
         if areas:
             raise ValueError(f"{source} is a baseline of the images and has no areas; omit --area")
-        return {source: _baseline(source, data, responses, device)}
+        return {"baseline": source}, {source: _baseline(source, data, responses, device)}
     return _recorded(Path(source), areas)
 
 
@@ -148,7 +154,7 @@ def _baseline(
     return encoding.pixels(stimuli)
 
 
-def _recorded(path: Path, areas: Sequence[str]) -> "dict[str, xr.DataArray]":
+def _recorded(path: Path, areas: Sequence[str]) -> "tuple[dict[str, Any], Features]":
     from neurorec.recording import open_recording
 
     recording = open_recording(path, partial=True)
@@ -161,34 +167,20 @@ def _recorded(path: Path, areas: Sequence[str]) -> "dict[str, xr.DataArray]":
     if not areas and len(recording.areas) > 1:
         raise ValueError(f"name one with --area; {path} has {', '.join(recording.areas)}")
     provenance = {"recording": str(path), **recording.provenance}
-    # By dask, if it is here, units are read in blocks and never all at once.
-    lazy = find_spec("dask") is not None
-    return {
-        name: recording.load(name, lazy=lazy).assign_attrs(provenance={"area": name, **provenance})
-        for name in areas or recording.areas
-    }
-
-
-def on_maps(
-    readout: Any, features: "dict[str, xr.DataArray]"
-) -> "tuple[Any, dict[str, xr.DataArray]]":
-    """The readout of channels and positions, and its units in the order that it takes them in."""
-    if len(features) > 1:
-        raise ValueError(f"--readout factorised takes one area, got {', '.join(features)}")
-    ((name, maps),) = features.items()
-    shape, order = _of_encoding("grid_shape")(maps)
-    return readout.set_params(shape=shape), {name: maps.isel(neuroid=order)}
+    return provenance, {name: recording.area(name) for name in areas or recording.areas}
 
 
 def share(
-    features: "Mapping[str, xr.DataArray]",
+    features: "Features",
     responses: "xr.DataArray",
     *,
     names: tuple[str, str],
     intersect: bool,
 ) -> None:
     """Refuse stimuli that do not match, in words of the command."""
-    recorded = set(next(iter(features.values()))["stimulus_id"].values.tolist())
+    first: Any = next(iter(features.values()))
+    labels = first if hasattr(first, "coords") else first.labels()
+    recorded = set(labels["stimulus_id"].values.tolist())
     shown = set(responses["stimulus_id"].values.tolist())
     source, data = names
     both = len(recorded & shown)
@@ -205,13 +197,18 @@ def share(
         )
 
 
-def labelled(scores: "xr.Dataset", source: str, data: "NeuralData") -> "xr.Dataset":
-    """With what a figure says of where the scores come from."""
-    attrs: dict[str, Any] = {"features": source, "dataset": data.identifier}
+def labelled(scores: "xr.Dataset", data: "NeuralData", recorded: Mapping[str, Any]) -> "xr.Dataset":
+    """With what is known of where features and responses come from."""
+    provenance = json.loads(scores.attrs["provenance"])
+    provenance |= {"features_of": recorded, "responses_of": data.provenance}
+    attrs: dict[str, Any] = {
+        "dataset": data.identifier,
+        "provenance": json.dumps(provenance, default=str),
+    }
     if data.provenance.get("simulated"):
         attrs["simulated"] = 1
-    if "model_time_start" in scores.coords and scores.sizes["model_time"] > 1:
-        attrs["dt_ms"] = float(scores["model_time_start"].diff("model_time")[0])
+    if "options" in recorded:
+        attrs["dt_ms"] = float(recorded["options"]["dt_ms"])
     return scores.assign_attrs(attrs)
 
 

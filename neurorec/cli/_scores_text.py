@@ -27,7 +27,7 @@ def say(scores: "xr.Dataset", out: Path) -> None:
     console = Console()
     console.print(_table(rows))
     if "to" in rows[0]["median"]:
-        console.print("of several timesteps: from the least to the greatest", highlight=False)
+        console.print("medians from the worst to the best timestep", highlight=False)
     quantity = _QUANTITIES[str(cells["quantity"].iloc[0])]
     for line in _facts(scores, quantity, left_out):
         console.print(line, highlight=False, markup=False)
@@ -36,20 +36,25 @@ def say(scores: "xr.Dataset", out: Path) -> None:
 
 def _rows(cells: "pd.DataFrame") -> list[dict[str, str]]:
     """One row for each time bin, or, where there is one bin, for each model timestep."""
+    chosen = bool(cells["chosen_in_training"].notna().any())
     bins = cells.groupby(["time_bin_start", "time_bin_end"], sort=False)
     if len(bins) > 1:
-        return [{"time (ms)": _bin(rows)} | _row(rows) for _, rows in bins]
+        return [{"time (ms)": _bin(rows)} | _row(rows, chosen) for _, rows in bins]
     steps = cells.groupby("timestep", sort=False)
-    return [{"timestep": f"{step:g}"} | _row(rows) for step, rows in steps]
+    return [{"timestep": f"{step:g}"} | _row(rows, chosen) for step, rows in steps]
 
 
-def _row(rows: "pd.DataFrame") -> dict[str, str]:
-    """Of several timesteps the range: the best one was not chosen on other stimuli."""
+def _row(rows: "pd.DataFrame", chosen: bool) -> dict[str, str]:
+    """Of several timesteps the range, and that which was chosen on training stimuli."""
     column = {name: [float(x) for x in rows[name]] for name in rows if rows[name].dtype == float}
     low, high = min(column["median"]), max(column["median"])
-    return {
-        "median": _text(low) if len(rows) == 1 else f"{_text(low)} to {_text(high)}",
-        "interval": f"{_text(min(column['ci_low']))} to {_text(max(column['ci_high']))}",
+    row = {"median": _text(low) if len(rows) == 1 else _span(low, high)}
+    limits = (min(column["ci_low"]), max(column["ci_high"]))
+    if chosen:
+        row["chosen in training"] = _text(column["chosen_in_training"][0])
+        limits = (column["chosen_ci_low"][0], column["chosen_ci_high"][0])
+    return row | {
+        "interval": _span(*limits),
         "static control": _text(column["static_control"][0]),
         "ceiling": _text(column["ceiling_median"][0]),
     }
@@ -85,10 +90,15 @@ def _facts(scores: "xr.Dataset", quantity: str, left_out: int) -> list[str]:
         facts.append(f"{attrs['n_unreliable']} neurons unreliable in some bin, kept")
     lines = ["; ".join([*facts, str(attrs["splits"])])]
     level = f"{100 * float(attrs['level']):g} % " if "level" in attrs else ""
-    lines.append(f"intervals: {level}bootstrap over neurons and stimuli")
+    if "ci_low" in scores:
+        lines.append(f"intervals: {level}bootstrap over neurons and stimuli")
     if left_out:
         lines.append(f"{left_out} rows are left out here; the file has all")
     return lines
+
+
+def _span(low: float, high: float) -> str:
+    return "–" if math.isnan(low) else f"{_text(low)} to {_text(high)}"
 
 
 def _text(value: float) -> str:

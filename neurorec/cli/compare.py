@@ -92,11 +92,10 @@ def compare(
         a_time,
         labelled,
         measured,
-        on_maps,
         predictors,
         share,
     )
-    from neurorec.cli._progress import counting
+    from neurorec.cli._progress import of_total
     from neurorec.cli._scores_text import say
     from neurorec.datasets import info, load
 
@@ -113,13 +112,10 @@ def compare(
     info(dataset)  # an unknown name before anything is read
     data = load(dataset, **({} if session is None else {"session": session}))
     responses = measured(data, region)
-    features = predictors(recording, area or [], data, responses, device)
+    recorded, features = predictors(recording, area or [], data, responses, device)
     share(features, responses, names=(recording, data.identifier), intersect=intersect)
-    if readout == "factorised":
-        options["readout"], features = on_maps(options["readout"], features)
     given: Any = next(iter(features.values())) if len(features) == 1 else features
-    n_steps = max(assembly.sizes["time_bin"] for assembly in features.values())
-    with counting(f"{recording} → {data.identifier}", n_steps) as progress:
+    with of_total(f"{recording} → {data.identifier}") as progress:
         scores = encoding.fit(
             given,
             responses,
@@ -128,7 +124,7 @@ def compare(
             progress=progress,
             **options,
         )
-    scores = labelled(scores, recording, data)
+    scores = labelled(scores, data, recorded)
     _write(scores, out)
     if stem is not None:
         _draw(scores, stem)

@@ -20,7 +20,7 @@ from neurorec.figures._axes import (
     zero_line,
 )
 from neurorec.figures._finish import finish
-from neurorec.figures._fits import Fitted, shared_attrs
+from neurorec.figures._fits import Fitted, Line, shared_attrs
 from neurorec.figures._results import padded_limits, sentence
 from neurorec.figures._text import legend_above, note_below
 from neurorec.figures.style import (
@@ -37,6 +37,8 @@ from neurorec.figures.style import (
 
 DASHED: Final = (0.0, (3.0, 1.5))
 _CEILING: Final = "noise ceiling"
+_STATIC: Final = "static control"
+CHOSEN: Final = "chosen in training"
 _ONE: Final = "#0072B2"  # of a single model, which needs no name
 _MOST_BANDS: Final = 4  # lines of one panel whose bands can be told apart
 _NOTE: Final = (
@@ -92,7 +94,7 @@ def _draw_over_bins(results: Mapping[str, Fitted], *, named: bool, note: bool) -
     _legend(figure, results, styles if named else {}, MUTED if named else _ONE)
     if note:
         bands = f"bands: {_first(results).interval}"
-        note_below(figure, fit_note(results, bands, _control_note(results)))
+        note_below(figure, fit_note(results, bands, control_note(results)))
     axes = side_by_side(figure, 1.0)[0].subplots()
     _bin_axes(axes, results, _limits(results, bands=True))
     for name, result in results.items():
@@ -112,11 +114,12 @@ def _draw_steps_over_bins(results: Mapping[str, Fitted], *, named: bool, note: b
     bands = max(len(result.timesteps) for result in results.values()) <= _MOST_BANDS
     wide = SINGLE_COLUMN_MM if len(results) == 1 else DOUBLE_COLUMN_MM
     figure = new_figure(wide, 70.0 if n_rows == 1 else 26.0 + 44.0 * n_rows)
-    _legend(figure, results, {}, INK)
+    _legend(figure, results, {}, INK, steps=True)
     if note:
-        said = "bands" if bands else "intervals in the table"
+        chosen = any(result.dynamic is not None for result in results.values())
+        said = "bands" if bands else ("band" if chosen else "intervals in the table")
         interval = f"{said}: {_first(results).interval}"
-        note_below(figure, fit_note(results, interval, _control_note(results)))
+        note_below(figure, fit_note(results, interval, control_note(results)))
     body = side_by_side(figure, 1.0)[0]
     grid = body.add_gridspec(n_rows, n_columns)
     panels = [body.add_subplot(grid[divmod(i, n_columns)]) for i in range(len(results))]
@@ -127,11 +130,14 @@ def _draw_steps_over_bins(results: Mapping[str, Fitted], *, named: bool, note: b
         for row, timestep in enumerate(result.timesteps):
             colour = to_hex(colours.to_rgba(timestep))  # type: ignore[arg-type]
             style = ModelStyle(label=f"{timestep:g}", colour=colour)
-            interval = {"low": result.ci_low[row], "high": result.ci_high[row]} if bands else {}
+            limits_of = {"low": result.ci_low[row], "high": result.ci_high[row]}
+            interval = limits_of if bands else {}
             thin = {"markers": bands and _few(result.middles)}
             curve(axes, result.middles, result.median[row], style, **thin, **interval)
             axes.lines[-1].set_linewidth(1.1 if bands else 0.8)
         _control(axes, result, INK)
+        if result.dynamic is not None:
+            _draw_chosen(axes, result.middles, result.dynamic)
         if named:
             label = model_styles([name])[name].label
             axes.set_title(title_of(label, 120.0 / n_columns), fontsize="medium")
@@ -150,7 +156,7 @@ def _draw_over_timesteps(results: Mapping[str, Fitted], *, named: bool, note: bo
     _legend(figure, results, styles if named else {}, MUTED if named else _ONE)
     if note:
         bands = f"bands: {_first(results).interval}"
-        note_below(figure, fit_note(results, bands, _control_note(results)))
+        note_below(figure, fit_note(results, bands))
     axes = side_by_side(figure, 1.0)[0].subplots()
     _levels(axes, results, _limits(results, bands=True))
     steps = np.concatenate([r.timesteps for r in results.values() if len(r.timesteps) > 1])
@@ -162,8 +168,6 @@ def _draw_over_timesteps(results: Mapping[str, Fitted], *, named: bool, note: bo
             x = np.array(axes.get_xlim())
             y, low, high = (np.repeat(v, 2) for v in (y, low, high))
         curve(axes, x, y, style, low=low, high=high, markers=len(result.timesteps) > 1 and _few(x))
-        if result.static is not None and len(result.timesteps) > 1:
-            axes.axhline(result.static[0], color=style.colour, linewidth=0.8, linestyle=DASHED)
     stepwise = next(result for result in results.values() if len(result.timesteps) > 1)
     axes.set_xlabel(step_label(stepwise))
     axes.set_ylabel(stepwise.label)
@@ -174,11 +178,11 @@ def _draw_points(results: Mapping[str, Fitted], *, named: bool, note: bool) -> F
     """One number for each model."""
     figure = new_figure(SINGLE_COLUMN_MM, 26.0 + 7.0 * len(results))
     styles = _styles(results, named)
-    _legend(figure, results, {}, MUTED, control=False)
+    _legend(figure, results, {}, MUTED)
     if note:
         note_below(figure, fit_note(results, f"lines: {_first(results).interval}"))
     axes = side_by_side(figure, 1.0)[0].subplots()
-    corrected = _first(results).quantity == "noise_corrected"
+    corrected = _first(results).is_corrected
     axes.set_xlim(*_limits(results, bands=True))
     places = np.arange(len(results))[::-1]
     for place, (name, result) in zip(places, results.items(), strict=True):
@@ -212,7 +216,7 @@ def _levels(axes: Axes, results: Mapping[str, Fitted], limits: tuple[float, floa
     """The ceiling and, where scores go below it, zero."""
     one = _first(results)
     axes.set_ylim(*limits)
-    if one.quantity == "noise_corrected":
+    if one.is_corrected:
         level(axes, 1.0, dashed=False)
     elif one.quantity == "score" and one.ceiling is not None:
         x = one.middles if len(one.middles) > 1 else np.array([0.0, 1.0])
@@ -226,7 +230,14 @@ def _levels(axes: Axes, results: Mapping[str, Fitted], limits: tuple[float, floa
 
 def _control(axes: Axes, result: Fitted, colour: str) -> None:
     if result.static is not None:
-        axes.plot(result.middles, result.static, color=colour, linewidth=0.9, linestyle=DASHED)
+        y = result.static.median
+        axes.plot(result.middles, y, color=colour, linewidth=0.9, linestyle=DASHED)
+
+
+def _draw_chosen(axes: Axes, x: np.ndarray, line: Line) -> None:
+    style = line_only(CHOSEN, INK, "-")
+    curve(axes, x, line.median, style, low=line.ci_low, high=line.ci_high, markers=False)
+    axes.lines[-1].set_linewidth(1.5)
 
 
 def _limits(results: Mapping[str, Fitted], *, bands: bool) -> tuple[float, float]:
@@ -234,8 +245,10 @@ def _limits(results: Mapping[str, Fitted], *, bands: bool) -> tuple[float, float
     include = [0.0]
     for result in results.values():
         drawn += [result.median, *([result.ci_low, result.ci_high] if bands else [])]
-        drawn += [result.static] if result.static is not None else []
-        if result.quantity == "noise_corrected":
+        for line in (result.static, result.dynamic):
+            if line is not None:
+                drawn += [v for v in (line.median, line.ci_low, line.ci_high) if v is not None]
+        if result.is_corrected:
             include.append(1.0)
         elif result.quantity == "score" and result.ceiling is not None:
             drawn.append(result.ceiling)
@@ -248,14 +261,16 @@ def _legend(
     styles: Mapping[str, ModelStyle],
     colour: str,
     *,
-    control: bool = True,
+    steps: bool = False,
 ) -> None:
-    """Models, where there are several, the control and the ceiling."""
+    """Models, where there are several, what they are held against, and the ceiling."""
     shown = dict(styles)
-    if control and any(result.static is not None for result in results.values()):
-        shown["static control"] = line_only("static control", colour, DASHED)
+    if steps and any(result.dynamic is not None for result in results.values()):
+        shown[CHOSEN] = line_only(CHOSEN, colour, "-")
+    if any(result.static is not None for result in results.values()):
+        shown[_STATIC] = line_only(_STATIC, colour, DASHED)
     one = _first(results)
-    if one.quantity == "noise_corrected" or (one.quantity == "score" and one.ceiling is not None):
+    if one.is_corrected or (one.quantity == "score" and one.ceiling is not None):
         shown[_CEILING] = line_only(_CEILING, MUTED, "-")
     if shown:
         legend_above(figure, shown)
@@ -266,13 +281,14 @@ def line_only(label: str, colour: str, line: Any) -> ModelStyle:
     return ModelStyle(label=label, colour=colour, line=line, marker="none")
 
 
-def _control_note(results: Mapping[str, Fitted]) -> str:
-    if all(result.static is None for result in results.values()):
-        return ""
-    return (
-        "static control: one model timestep per neuron, chosen on training folds, repeated over "
-        "all bins"
-    )
+def control_note(results: Mapping[str, Fitted]) -> str:
+    """What static control and chosen timesteps are, where they are drawn."""
+    parts = []
+    if any(result.dynamic is not None for result in results.values()):
+        parts.append("chosen in training: the timestep best there, for each neuron and bin")
+    if any(result.static is not None for result in results.values()):
+        parts.append("static control: one timestep per neuron, chosen in training, at all bins")
+    return "; ".join(parts)
 
 
 def _styles(results: Mapping[str, Fitted], named: bool) -> dict[str, ModelStyle]:

@@ -13,19 +13,19 @@ from neurorec._checks import check_option
 from neurorec.figures._results import plain_list, require
 
 _GRID: Final = ("model_time", "time_bin")
-_PER_SPLIT: Final = ("split", "neuroid", *_GRID)
-_VARIABLES: Final = {
-    "median": ("quantity", *_GRID),
+_MEDIAN: Final = {"median": ("quantity", *_GRID)}
+#: Draws may not have been asked for; lines of controls are there where the model has time.
+_OPTIONAL: Final = {
     "ci_low": ("quantity", "resampled", *_GRID),
     "ci_high": ("quantity", "resampled", *_GRID),
-    "score": _PER_SPLIT,
-}
-_OPTIONAL: Final = {
-    "noise_corrected": ("neuroid", *_GRID),
-    "static_score": ("split", "neuroid", "time_bin"),
+    "static_median": ("quantity", "time_bin"),
+    "dynamic_median": ("quantity", "time_bin"),
+    "dynamic_ci_low": ("quantity", "resampled", "time_bin"),
+    "dynamic_ci_high": ("quantity", "resampled", "time_bin"),
     "ceiling": ("neuroid", "time_bin"),
 }
-_COORDINATES: Final = ("quantity", "resampled", "time_bin_start", "time_bin_end", "timestep")
+_COORDINATES: Final = ("quantity", "time_bin_start", "time_bin_end")
+_FIRST: Final = "noise_corrected"
 
 #: What the axis of each quantity says.
 QUANTITIES: Final[Mapping[str, str]] = MappingProxyType(
@@ -34,6 +34,8 @@ QUANTITIES: Final[Mapping[str, str]] = MappingProxyType(
         "score": "r, not noise-corrected",
         "r_squared": "r²",
         "determination": "R²",
+        "noise_corrected_r_squared": "noise-corrected r²",
+        "noise_corrected_determination": "noise-corrected R²",
     }
 )
 #: What each bootstrap draws anew, as notes say it.
@@ -46,20 +48,34 @@ STEPWISE: Final = ("grid", "cumulative")
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Line:
+    """A curve over time bins; without limits where no draws were asked for."""
+
+    median: np.ndarray
+    ci_low: np.ndarray | None = None
+    ci_high: np.ndarray | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Fitted:
     """One result, in arrays (model_time, time_bin).
 
     Parameters
     ----------
+    ci_low, ci_high
+        NaN where no draws were asked for.
     timesteps
         Of each row.
     bin_start, bin_end
         Of each column, in ms.
     ceiling
         Median noise ceiling of each bin, a correlation. None where there was none to estimate.
-    static, static_r
-        Median of the static control in each bin, in the quantity and as a correlation. None where
-        the result has none, or the quantity is no correlation.
+    static, dynamic
+        The static control, and the timestep that each neuroid chose for each bin on training
+        stimuli. None where the result has none.
+    static_r, dynamic_r
+        Their medians as correlations.
     """
 
     attrs: Mapping[Any, Any]
@@ -72,8 +88,10 @@ class Fitted:
     bin_start: np.ndarray
     bin_end: np.ndarray
     ceiling: np.ndarray | None
-    static: np.ndarray | None
+    static: Line | None
+    dynamic: Line | None
     static_r: np.ndarray | None
+    dynamic_r: np.ndarray | None
 
     @property
     def middles(self) -> np.ndarray:
@@ -86,8 +104,20 @@ class Fitted:
         return QUANTITIES.get(self.quantity, self.quantity.replace("_", " "))
 
     @property
+    def is_corrected(self) -> bool:
+        """Whether the quantity is 1 at the ceiling."""
+        return self.quantity.startswith(_FIRST)
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether draws were asked for."""
+        return bool(np.isfinite(self.ci_low).any())
+
+    @property
     def interval(self) -> str:
         """The interval in words, where the result says its level."""
+        if not self.has_intervals:
+            return "none were drawn"
         words = f"bootstrap over {RESAMPLED.get(self.resampled, self.resampled)}"
         return f"{100 * float(self.attrs['level']):g} % {words}" if "level" in self.attrs else words
 
@@ -99,7 +129,7 @@ def is_fit(results: Any) -> bool:
 
 def quantities(scores: xr.Dataset, plot: str) -> list[str]:
     """Quantities that a result holds, in its order."""
-    require(scores, plot, _VARIABLES, coordinates=_COORDINATES)
+    require(scores, plot, _MEDIAN, coordinates=_COORDINATES)
     return [str(name) for name in scores["quantity"].values]
 
 
@@ -115,38 +145,44 @@ def fitted(
         ``plot``.
     """
     there = quantities(scores, plot)
-    results = require(scores, plot, _VARIABLES, optional=_OPTIONAL, coordinates=_COORDINATES)
-    if quantity is None:
-        quantity = "noise_corrected" if "noise_corrected" in there else "score"
-    check_option("quantity", quantity, there)
-    intervals = [str(name) for name in results["resampled"].values]
-    check_option("resampled", resampled, intervals)
-    one, which = there.index(quantity), intervals.index(resampled)
-    static_r, static = _static(results, quantity)
+    results = require(scores, plot, _MEDIAN, optional=_OPTIONAL, coordinates=_COORDINATES)
+    if ("ci_low" in results) != ("ci_high" in results):
+        raise ValueError(f"{plot} needs both 'ci_low' and 'ci_high' or neither")
+    chosen = check_option("quantity", quantity or (_FIRST if _FIRST in there else "score"), there)
+    if "ci_low" in results:
+        check_option("resampled", resampled, [str(name) for name in results["resampled"].values])
+    main = _line(results, "", chosen, resampled)
+    unknown = np.full_like(main.median, np.nan)
     return Fitted(
         attrs=scores.attrs,
-        quantity=quantity,
+        quantity=chosen,
         resampled=resampled,
-        median=_floats(results["median"][one]),
-        ci_low=_floats(results["ci_low"][one, which]),
-        ci_high=_floats(results["ci_high"][one, which]),
-        timesteps=_floats(results["timestep"]),
+        median=main.median,
+        ci_low=unknown if main.ci_low is None else main.ci_low,
+        ci_high=unknown if main.ci_high is None else main.ci_high,
+        timesteps=_timesteps(scores),
         bin_start=_floats(results["time_bin_start"]),
         bin_end=_floats(results["time_bin_end"]),
         ceiling=_median(results["ceiling"].values) if "ceiling" in results else None,
-        static=static,
-        static_r=static_r,
+        static=_control(results, "static_", chosen, resampled),
+        dynamic=_control(results, "dynamic_", chosen, resampled),
+        static_r=_correlation(results, "static_"),
+        dynamic_r=_correlation(results, "dynamic_"),
     )
 
 
 def cells(result: Fitted) -> pd.DataFrame:
     """One row for each model timestep and time bin, with what is drawn beside them."""
     n_steps, n_bins = result.median.shape
-    empty = np.full(n_bins, np.nan)
+    chosen = result.dynamic or Line(median=np.full(n_bins, np.nan))
     per_bin = {
-        "static_control": empty if result.static is None else result.static,
-        "static_control_r": empty if result.static_r is None else result.static_r,
-        "ceiling_median": empty if result.ceiling is None else result.ceiling,
+        "chosen_in_training": chosen.median,
+        "chosen_ci_low": chosen.ci_low,
+        "chosen_ci_high": chosen.ci_high,
+        "chosen_r": result.dynamic_r,
+        "static_control": None if result.static is None else result.static.median,
+        "static_control_r": result.static_r,
+        "ceiling_median": result.ceiling,
     }
     columns: dict[str, Any] = {
         "timestep": np.repeat(result.timesteps, n_bins),
@@ -156,7 +192,8 @@ def cells(result: Fitted) -> pd.DataFrame:
         "ci_low": result.ci_low,
         "ci_high": result.ci_high,
     }
-    columns |= {name: np.tile(values, n_steps) for name, values in per_bin.items()}
+    for name, values in per_bin.items():
+        columns[name] = np.tile(np.full(n_bins, np.nan) if values is None else values, n_steps)
     table = pd.DataFrame({name: plain_list(values) for name, values in columns.items()})
     return table.assign(quantity=result.quantity, resampled=result.resampled)
 
@@ -171,31 +208,31 @@ def shared_attrs(results: Mapping[str, Fitted]) -> dict[Any, Any]:
     }
 
 
-def _static(results: xr.Dataset, quantity: str) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Median of the static control, as a correlation and in the quantity."""
-    if "static_score" not in results:
-        return None, None
-    values = results["static_score"].mean("split").values
-    if quantity == "score":
-        return _median(values), _median(values)
-    if quantity != "noise_corrected" or "noise_corrected" not in results:
-        return _median(values), None
-    return _median(values), _median(values / _divisor(results))
+def _timesteps(scores: xr.Dataset) -> np.ndarray:
+    """Those of the coordinate; a single row of other times has none, and is number 0."""
+    if "timestep" in scores.coords:
+        return _floats(scores["timestep"])
+    return np.arange(float(scores.sizes["model_time"]))
 
 
-def _divisor(results: xr.Dataset) -> np.ndarray:
-    """What the scores of each neuroid and bin were divided by to correct them for noise.
+def _line(results: xr.Dataset, kind: str, quantity: str, resampled: str) -> Line:
+    """The median, and its interval where there is one."""
+    values = {"median": results[f"{kind}median"].sel(quantity=quantity)}
+    if f"{kind}ci_low" in results and f"{kind}ci_high" in results:
+        for name in ("ci_low", "ci_high"):
+            both = results[f"{kind}{name}"]
+            values[name] = both.sel(quantity=quantity, resampled=resampled)
+    return Line(**{name: _floats(one) for name, one in values.items()})
 
-    Taken from the result, so that the control is corrected as the scores are, whichever ceiling
-    and floor they had.
-    """
-    raw = results["score"].mean("split").values
-    largest = np.nan_to_num(np.abs(raw)).argmax(axis=1)[:, None]
-    above, below = (
-        np.take_along_axis(values, largest, axis=1)[:, 0]
-        for values in (raw, results["noise_corrected"].values)
-    )
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+
+def _control(results: xr.Dataset, kind: str, quantity: str, resampled: str) -> Line | None:
+    there = f"{kind}median" in results
+    return _line(results, kind, quantity, resampled) if there else None
+
+
+def _correlation(results: xr.Dataset, kind: str) -> np.ndarray | None:
+    there = f"{kind}median" in results
+    return _floats(results[f"{kind}median"].sel(quantity="score")) if there else None
 
 
 def _median(values: np.ndarray) -> np.ndarray:

@@ -48,9 +48,10 @@ def encoding_over_time(
     """Encoding score of each model over time.
 
     Results of ``encoding.fit`` are drawn over the time bins of the neurons, in ms. Where the model
-    has a timestep of its own for each row (``time="grid"``), each is a line: to draw the best one
-    of each bin would be to choose it on the scores that are shown. With one time bin they are drawn
-    over the timesteps of the model.
+    has a timestep of its own for each row (``time="grid"``), each is a line, and a thick one is the
+    timestep that was chosen on training stimuli: to draw the best one of each bin would be to
+    choose it on the scores that are shown. With one time bin they are drawn over the timesteps of
+    the model.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Which timestep of a model predicts which time of the neurons."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,15 @@ from matplotlib.ticker import MaxNLocator
 
 from neurorec.figures._axes import SIMILARITY_MAP, colour_bar, stimulus_marks
 from neurorec.figures._finish import finish
-from neurorec.figures._fit_curves import DASHED, bin_label, fit_note, line_only, step_label
+from neurorec.figures._fit_curves import (
+    CHOSEN,
+    DASHED,
+    bin_label,
+    control_note,
+    fit_note,
+    line_only,
+    step_label,
+)
 from neurorec.figures._fits import STEPWISE, Fitted, cells, fitted
 from neurorec.figures._results import finite_range, is_simulated
 from neurorec.figures._text import legend_above, note_below
@@ -23,7 +31,6 @@ from neurorec.figures.style import (
     INK,
     MUTED,
     SINGLE_COLUMN_MM,
-    ModelStyle,
     journal_style,
     new_figure,
 )
@@ -47,10 +54,11 @@ def time_grid(
 ) -> Figure:
     """Cross-temporal encoding matrix: each timestep of a model against each time of the neurons.
 
-    Above it, as correlations whichever quantity the matrix shows, the median noise ceiling of each
-    bin and the static control. A line runs around the cells whose interval excludes 0. Marks show
-    the best timestep of each bin, where its interval excludes 0; it was chosen on the scores that
-    are shown, so that its score is too high to be quoted.
+    Above it, as correlations whichever quantity the matrix shows: the median noise ceiling of each
+    bin, the score of the timestep chosen for it on training stimuli, and the static control. A line
+    runs around the cells whose interval excludes 0. Marks show the best timestep of each bin, where
+    its interval excludes 0; it was chosen on the scores that are shown, so that its score is too
+    high to be quoted.
 
     Parameters
     ----------
@@ -72,7 +80,7 @@ def time_grid(
         each row, times do not rise, or everything is NaN.
     """
     result = _checked(scores, quantity, resampled)
-    margin = _in_margin(result)
+    margin = bool(_lines(result))
     n_steps, n_bins = result.median.shape
     height = float(np.clip(66.0 * n_steps / max(n_bins, 1), *_SIDE))
     with journal_style():
@@ -158,11 +166,10 @@ def _draw_matrix(axes: Axes, result: Fitted) -> QuadMesh:
 def _draw_margin(axes: Axes, result: Fitted) -> None:
     """Ceiling and control, in steps as wide as the bins."""
     x = _bin_edges(result)
-    for values, line in ((result.ceiling, "-"), (result.static_r, DASHED)):
-        if values is not None:
-            steps = np.append(values, values[-1])
-            axes.step(x, steps, where="post", color=MUTED, linewidth=0.9, linestyle=line)
-    low, high = finite_range(*_in_margin(result), [0.0])
+    for values, _, colour, line in _lines(result):
+        steps = np.append(values, values[-1])
+        axes.step(x, steps, where="post", color=colour, linewidth=0.9, linestyle=line)
+    low, high = finite_range(*(values for values, *_ in _lines(result)), [0.0])
     axes.set_ylim(low, high + 0.08 * (high - low or 1.0))
     stimulus_marks(axes, result.attrs, both=False)
     axes.set_ylabel("r")
@@ -171,13 +178,7 @@ def _draw_margin(axes: Axes, result: Fitted) -> None:
 
 
 def _legend(figure: Figure, result: Fitted) -> None:
-    shown: dict[str, ModelStyle] = {}
-    for values, label, line in (
-        (result.ceiling, "noise ceiling", "-"),
-        (result.static_r, "static control", DASHED),
-    ):
-        if values is not None:
-            shown[label] = line_only(label, MUTED, line)
+    shown = {label: line_only(label, colour, line) for _, label, colour, line in _lines(result)}
     legend_above(figure, shown, more=[_best_handle()])
 
 
@@ -186,12 +187,22 @@ def _best_handle() -> Line2D:
     return Line2D([], [], linestyle="none", marker="o", markersize=3.4, label=_BEST, **look)
 
 
-def _in_margin(result: Fitted) -> list[np.ndarray]:
-    return [values for values in (result.ceiling, result.static_r) if values is not None]
+def _lines(result: Fitted) -> list[tuple[np.ndarray, str, str, Any]]:
+    """Values, label, colour and line of each correlation in the margin."""
+    found: list[tuple[np.ndarray, str, str, Any]] = []
+    if result.ceiling is not None:
+        found.append((result.ceiling, "noise ceiling", MUTED, "-"))
+    if result.dynamic_r is not None:
+        found.append((result.dynamic_r, CHOSEN, INK, "-"))
+    if result.static_r is not None:
+        found.append((result.static_r, "static control", INK, DASHED))
+    return found
 
 
 def _interval_note(result: Fitted) -> str:
     excludes = _excludes_zero(result)
+    if not result.has_intervals:
+        return "circles: best timestep of each bin, chosen on these scores; no intervals"
     if excludes.all():
         which = "the interval of every cell excludes 0"
     elif excludes.any():
@@ -199,9 +210,7 @@ def _interval_note(result: Fitted) -> str:
     else:
         which = "no cell's interval excludes 0"
     words = [f"{which} ({result.interval}, cell by cell)", _BEST_NOTE]
-    if result.static_r is not None:
-        words.append("static control: one model timestep per neuron, chosen on training folds")
-    return "; ".join(words)
+    return "; ".join([*words, control_note({"model": result})])
 
 
 def _excludes_zero(result: Fitted) -> np.ndarray:
@@ -212,7 +221,9 @@ def _best_rows(result: Fitted) -> np.ndarray:
     """Row of the largest median of each bin; -1 where its interval does not exclude 0."""
     filled = np.where(np.isfinite(result.median), result.median, -np.inf)
     best = filled.argmax(axis=0)
-    sure = np.take_along_axis(_excludes_zero(result), best[None], axis=0)[0]
+    known = np.isfinite(filled).any(axis=0)
+    excludes = np.take_along_axis(_excludes_zero(result), best[None], axis=0)[0]
+    sure = excludes if result.has_intervals else known
     return np.where(sure, best, -1)
 
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from neurorec.figures._axes import curve, level, stimulus_marks
 from neurorec.figures._finish import finish
+from neurorec.figures._fits import QUANTITIES, RESAMPLED
 from neurorec.figures._results import (
     is_simulated,
     names,
@@ -32,7 +33,7 @@ from neurorec.figures.style import (
 )
 
 _DIMS: Final = ("part", "time_bin")
-_VARIABLES: Final = {name: _DIMS for name in ("median", "ci_low", "ci_high")}
+_LIMITS: Final = {name: _DIMS for name in ("ci_low", "ci_high")}
 _MODELS: Final = ("early", "late", "both")
 _UNIQUE: Final = ("unique_early", "unique_late", "shared")
 #: Parts in the order in which they are drawn.
@@ -47,12 +48,11 @@ _STYLES: Final = {
 }
 _NOTE: Final = (
     "Median over {n_neuroids} neurons, {n_stimuli} stimuli",
-    "early: {early}",
-    "late: {late}",
+    "early: {n_early} timesteps that begin before {boundary_ms:g} ms",
+    "late: the other {n_late}",
     "stimulus off at {stimulus_off_ms:g} ms",
     "{splits}",
     "intervals: {interval}",
-    "{convention}",
 )
 
 
@@ -70,9 +70,10 @@ def variance_partition(
         Result of ``encoding.unique_variance``: ``median``, ``ci_low``, ``ci_high`` (part,
         time_bin) with the parts ``"early"``, ``"late"``, ``"both"``, ``"unique_early"``,
         ``"unique_late"`` and ``"shared"``, and the coordinates ``time_bin_start`` and
-        ``time_bin_end`` in ms. Attributes used where present: ``early`` and ``late`` (which
-        timesteps they are), ``score_label``, ``stimulus_off_ms``, and those of the note:
-        ``n_neuroids``, ``n_stimuli``, ``splits``, ``level``, ``interval``, ``convention``.
+        ``time_bin_end`` in ms; without intervals where no draws were asked for. Attributes used
+        where present: ``quantity``, ``stimulus_off_ms``, and those of the note: ``n_neuroids``,
+        ``n_stimuli``, ``n_early``, ``n_late``, ``boundary_ms``, ``splits``, ``level``,
+        ``resampled``.
     note
         Write under the panels what was compared, n and the interval.
     simulated
@@ -86,14 +87,14 @@ def variance_partition(
     results = _checked(partition)
     draw = _draw_lines if results.sizes["time_bin"] > 1 else _draw_points
     with journal_style():
-        figure = draw(results, note=sentence(partition.attrs, *_NOTE) if note else "")
+        figure = draw(results, note=_note(partition) if note else "")
         return finish(figure, simulated=is_simulated(partition, asked=simulated))
 
 
 def variance_partition_table(partition: xr.Dataset) -> pd.DataFrame:
     """What :func:`variance_partition` draws: one row per part and time bin."""
     results = _checked(partition)
-    table = tidy(results.assign_coords(time_bin=_middles(results)), list(_VARIABLES))
+    table = tidy(results.assign_coords(time_bin=_middles(results)), [*map(str, results)])
     table = table.rename(columns={"time_bin": "time"})
     for name in ("time_bin_start", "time_bin_end"):
         table[name] = np.tile(results[name].values.astype(float), len(PARTS))
@@ -103,7 +104,7 @@ def variance_partition_table(partition: xr.Dataset) -> pd.DataFrame:
 def _draw_lines(results: xr.Dataset, *, note: str) -> Figure:
     figure = new_figure(DOUBLE_COLUMN_MM, 66.0)
     note_below(figure, note)
-    limits = padded_limits(*(results[name] for name in _VARIABLES), include=[0.0])
+    limits = padded_limits(*results.values(), include=[0.0])
     columns = side_by_side(figure, 1.0, 1.0)
     panels = [column.subplots() for column in columns]
     for axes, parts, title in zip(
@@ -138,14 +139,15 @@ def _draw_points(results: xr.Dataset, *, note: str) -> Figure:
     figure = new_figure(SINGLE_COLUMN_MM, 62.0)
     note_below(figure, note)
     axes = side_by_side(figure, 1.0)[0].subplots()
-    limits = padded_limits(*(results[name] for name in _VARIABLES), include=[0.0])
+    limits = padded_limits(*results.values(), include=[0.0])
     axes.set_xlim(*limits)
     axes.axvline(0.0, color=FAINT, linewidth=0.7, zorder=1)
     places = np.array([7.0, 6.0, 5.0, 3.5, 2.5, 1.5])  # a gap between readouts and their division
     for place, part in zip(places, PARTS, strict=True):
         one, style = results.sel(part=part).isel(time_bin=0), _STYLES[part]
-        ends = [float(one["ci_low"]), float(one["ci_high"])]
-        axes.plot(ends, [place, place], color=style.colour, linewidth=1.1)
+        if "ci_low" in one:
+            ends = [float(one["ci_low"]), float(one["ci_high"])]
+            axes.plot(ends, [place, place], color=style.colour, linewidth=1.1)
         axes.plot(float(one["median"]), place, color=style.colour, marker=style.marker)
     axes.set_ylim(0.9, 7.6)
     axes.set_yticks(places, [_STYLES[part].label for part in PARTS])
@@ -156,7 +158,18 @@ def _draw_points(results: xr.Dataset, *, note: str) -> Figure:
 
 
 def _label(results: xr.Dataset) -> str:
-    return str(results.attrs.get("score_label", "explained variance"))
+    return QUANTITIES.get(str(results.attrs.get("quantity", "determination")), "R²")
+
+
+def _note(partition: xr.Dataset) -> str:
+    attrs = dict(partition.attrs)
+    if "ci_low" in partition and "level" in attrs:
+        over = RESAMPLED.get(str(attrs.get("resampled", "both")), "")
+        # The sentence puts the level before it.
+        attrs["interval"] = f"bootstrap over {over}"
+    else:
+        attrs.pop("interval", None)
+    return sentence(attrs, *_NOTE)
 
 
 def _middles(results: xr.Dataset) -> np.ndarray:
@@ -166,11 +179,14 @@ def _middles(results: xr.Dataset) -> np.ndarray:
 def _checked(partition: xr.Dataset) -> xr.Dataset:
     times = ("time_bin_start", "time_bin_end")
     plot = "variance_partition"
-    results = require(partition, plot, _VARIABLES, coordinates=("part", *times))
+    needed = {"median": _DIMS}
+    results = require(partition, plot, needed, optional=_LIMITS, coordinates=("part", *times))
+    if ("ci_low" in results) != ("ci_high" in results):
+        raise ValueError(f"{plot} needs both 'ci_low' and 'ci_high' or neither")
     absent = [part for part in PARTS if part not in names(results, "part")]
     if absent:
         raise ValueError(
             f"{plot} needs the part {absent[0]!r}; these results have {names(results, 'part')}"
         )
-    padded_limits(*(results[name] for name in _VARIABLES))
+    padded_limits(*results.values())
     return results.sel(part=list(PARTS))

@@ -1,8 +1,6 @@
 """``neurorec compare``: what is scored, written, drawn, and refused."""
 
-import inspect
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -17,28 +15,9 @@ from neurorec.datasets import NeuralData, Population, simulate_population, synth
 from neurorec.models import build
 from neurorec.recording import Sample, open_recording, record
 
-N_STIMULI = 40
+N_STIMULI = 60
 N_BINS = 3
 TIMESTEPS = 4
-
-
-def contract(scores: xr.Dataset) -> xr.Dataset:
-    """Intervals over neurons and stimuli, for a fit that gives none of its own."""
-    if "median" in scores:
-        return scores
-    corrected = scores.get("noise_corrected", scores["score"].mean("split"))
-    short = encoding.summary(scores, n_draws=20)
-    dims = ("quantity", "model_time", "time_bin")
-    wide = ("quantity", "resampled", "model_time", "time_bin")
-    quantities = ["score", "noise_corrected"] if "noise_corrected" in scores else ["score"]
-    means = {"score": scores["score"].mean("split"), "noise_corrected": corrected}
-    median = [means[name].median("neuroid").values for name in quantities]
-    scores = scores.assign_coords(quantity=quantities, resampled=["neuroids", "stimuli", "both"])
-    scores["median"] = (dims, np.stack(median))
-    for name in ("ci_low", "ci_high"):
-        scores[name] = (wide, np.tile(short[name].values, (len(quantities), 3, 1, 1)))
-    chosen = scores["score"].isel(model_time=-1, drop=True)
-    return scores.assign(static_score=chosen).assign_attrs(time="grid", level=0.95)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +49,8 @@ def recorded(monkey, tmp_path_factory):
     """Two areas of a small network that sees the same images."""
     out = tmp_path_factory.mktemp("recordings") / "r.h5"
     network = build("greco2025-fb-dropout", input_size=8, timesteps=TIMESTEPS)
-    record(network, monkey.stimuli, out=out, areas=["a1", "a3"], units=Sample(12), device="cpu")
+    options = {"areas": ["a1", "a3"], "units": Sample(30), "dt_ms": 50.0, "device": "cpu"}
+    record(network, monkey.stimuli, out=out, **options)
     return out
 
 
@@ -79,7 +59,7 @@ def finished(monkey, recorded) -> xr.Dataset:
     """Scores, computed once."""
     features = open_recording(recorded).load("a3")
     options = {"splits": encoding.KFold(5, seed=3), "ceiling": encoding.Ceiling(seed=3)}
-    return contract(encoding.fit(features, monkey.assembly, device="cpu", **options))
+    return encoding.fit(features, monkey.assembly, device="cpu", **options)
 
 
 class Calls(list):
@@ -88,7 +68,7 @@ class Calls(list):
     def watching(self, fit):
         def watched(features, responses, **options):
             self.append({"features": features, "responses": responses, **options})
-            return contract(fit(features, responses, **options))
+            return fit(features, responses, **options)
 
         return watched
 
@@ -137,11 +117,10 @@ def test_scores_of_an_area_are_written(compare, monkey, real_fits, finished, rec
     for name in ("score", "noise_corrected", "ceiling"):
         np.testing.assert_allclose(scores[name], finished[name], rtol=1e-9)
     provenance = json.loads(scores.attrs["provenance"])
-    assert provenance["features"]["area"] == "a3"
-    assert provenance["features"]["recording"] == str(recorded)
-    assert provenance["features"]["options"]["timesteps"] == TIMESTEPS
-    assert provenance["responses"] == monkey.provenance
-    assert scores.attrs["dt_ms"] == 10.0
+    assert provenance["features_of"]["recording"] == str(recorded)
+    assert provenance["features_of"]["options"]["timesteps"] == TIMESTEPS
+    assert provenance["responses_of"] == monkey.provenance
+    assert scores.attrs["dt_ms"] == 50.0
     assert scores.attrs["simulated"] == 1
     assert scores.attrs["dataset"] == monkey.identifier
     *lines, last = printed.splitlines()
@@ -149,9 +128,9 @@ def test_scores_of_an_area_are_written(compare, monkey, real_fits, finished, rec
     words = " ".join(" ".join(lines).split())
     assert f"median noise-corrected r over 6 neurons, {N_STIMULI} stimuli; at most 8" in words
     assert "neurons unreliable in some bin, kept" in words
-    assert "KFold(n_splits=5, seed=3)" in words
+    assert "KFold(n_splits=5, seed=3" in words
     assert "100–140" in words
-    assert "of several timesteps: from the least to the greatest" in words
+    assert "medians from the worst to the best timestep" in words
 
 
 @pytest.mark.slow
@@ -240,7 +219,7 @@ def test_mismatched_stimuli_are_counted(compare, fits, monkey, monkeypatch):
     monkeypatch.setattr(datasets, "load", lambda name, **_: fewer)
     code, _, errors = compare("--area", "a3")
     assert code == 2
-    assert "share 30 stimuli; 10 are only in" in errors
+    assert f"share 30 stimuli; {N_STIMULI - 30} are only in" in errors
     assert "and 0 only in" in errors
     assert "--intersect uses those of both" in errors
     assert errors.count("\n") == 1
@@ -255,7 +234,7 @@ def test_other_stimuli(compare, monkey, monkeypatch):
     monkeypatch.setattr(datasets, "load", lambda name, **_: other)
     code, _, errors = compare("--area", "a3")
     assert code == 2
-    assert "share no stimulus: 40 and" in errors
+    assert f"share no stimulus: {N_STIMULI} and" in errors
     assert "record the images of the data set" in errors
 
 
@@ -341,17 +320,7 @@ def test_one_area_needs_no_name(compare, fits, monkey, tmp_path):
     network = build("greco2025-ff", input_size=8, timesteps=2)
     record(network, monkey.stimuli, out=out, areas=["a3"], units=Sample(5), device="cpu")
     assert compare(source=out)[0] == 0
-    assert fits[0]["features"].attrs["area"] == "a3"
-
-
-def absent(*names: str) -> pytest.MarkDecorator:
-    """Skips until ``neurorec.encoding`` has these."""
-    missing = [name for name in names if not hasattr(encoding, name)]
-    return pytest.mark.skipif(bool(missing), reason=f"neurorec.encoding has no {missing} yet")
-
-
-def is_known(time: str) -> bool:
-    return time in getattr(sys.modules["neurorec.encoding.fit"], "TIMES", _comparing.TIMES)
+    assert fits[0]["features"].name == "a3"
 
 
 @pytest.fixture(scope="session")
@@ -376,62 +345,42 @@ def as_many_units(monkey, tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "of"),
     [
-        pytest.param(n, of, marks=absent(of), id=n)
+        pytest.param(n, of, id=n)
         for n, of in _comparing.READOUTS.items()
         if n not in ("factorised", "identity")
     ],
 )
 def test_readouts(compare, real_fits, name, of):
-    assert compare("--area", "a3", "--readout", name)[0] == 0
+    assert compare("--area", "a3", "--readout", name, "--draws", 5)[0] == 0
     assert type(real_fits[0]["readout"]) is getattr(encoding, of)
 
 
 @pytest.mark.slow
-@absent("Factorised")
-def test_maps_are_given_to_the_factorised_readout_in_its_order(compare, real_fits, whole_maps):
-    code, _, _ = compare("--area", "a3", "--readout", "factorised", source=whole_maps)
-    assert code == 0
-    (fit,) = real_fits
-    assert encoding.grid_shape(fit["features"])[0] == fit["readout"].shape
-    ordered = encoding.grid_shape(fit["features"])[1]
-    np.testing.assert_array_equal(ordered, np.arange(len(ordered)))
-
-
-@absent("Factorised")
-def test_the_factorised_readout_takes_one_area(compare, fits, whole_maps):
-    given = ("--area", "a1", "--area", "a3", "--readout", "factorised")
-    code, _, errors = compare(*given, source=whole_maps)
-    assert code == 2
-    assert "--readout factorised takes one area, got a1, a3" in errors
+def test_a_readout_of_channels_and_positions(compare, real_fits, whole_maps):
+    given = ("--readout", "factorised", "--draws", 5)
+    assert compare("--area", "a1", *given, source=whole_maps)[0] == 0
+    assert type(real_fits[0]["readout"]) is encoding.Factorised
 
 
 @pytest.mark.slow
-@absent("Identity")
 def test_units_may_be_the_predictions(compare, real_fits, as_many_units):
-    assert compare("--readout", "identity", source=as_many_units)[0] == 0
+    assert compare("--readout", "identity", "--draws", 5, source=as_many_units)[0] == 0
     assert type(real_fits[0]["readout"]) is encoding.Identity
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "time",
-    [
-        pytest.param(t, marks=pytest.mark.skipif(not is_known(t), reason=f"fit has no {t!r} yet"))
-        for t in _comparing.TIMES
-    ],
-)
+@pytest.mark.parametrize("time", _comparing.TIMES)
 def test_times(compare, real_fits, tmp_path, time):
-    assert compare("--area", "a3", "--time", time)[0] == 0
+    assert compare("--area", "a3", "--time", time, "--draws", 5)[0] == 0
     assert real_fits[0]["time"] == time
     n = opened(tmp_path / "scores.nc").sizes["model_time"]
     assert n == (TIMESTEPS if time in ("grid", "cumulative") else 1)
 
 
-@absent("Match")
 def test_a_latency(compare, fits):
     assert compare("--area", "a3", "--time", "match:50")[0] == 0
     assert fits[0]["time"] == encoding.Match(latency_ms=50.0)
-    code, _, errors = compare("--area", "a3", "--time", "match:late")
+    code, _, errors = compare("--area", "a3", "--time", "match:late", "--force")
     assert code == 2
     assert "--time match:late: 'late' is not a number" in errors
 
@@ -441,21 +390,9 @@ def test_a_latency(compare, fits):
     [
         ("kfold", lambda: encoding.KFold(seed=2)),
         ("kfold:3", lambda: encoding.KFold(3, seed=2)),
-        pytest.param(
-            "random:4:0.2",
-            lambda: encoding.RandomSplits(4, 0.2, seed=2),
-            marks=absent("RandomSplits"),
-        ),
-        pytest.param(
-            "groups:category",
-            lambda: encoding.GroupFolds("category"),
-            marks=absent("GroupFolds"),
-        ),
-        pytest.param(
-            "groups:group:4",
-            lambda: encoding.GroupFolds("group", 4),
-            marks=absent("GroupFolds"),
-        ),
+        ("random:4:0.2", lambda: encoding.RandomSplits(4, 0.2, seed=2)),
+        ("groups:category", lambda: encoding.GroupFolds("category")),
+        ("groups:group:4", lambda: encoding.GroupFolds("group", 4)),
     ],
 )
 def test_splits(compare, fits, text, made):
@@ -463,49 +400,32 @@ def test_splits(compare, fits, text, made):
     assert fits[0]["splits"] == made()
 
 
-@absent("FixedSplit")
 def test_a_fixed_split(compare, fits, monkey, monkeypatch):
-    table = monkey.stimuli.table.assign(part=["train"] * 30 + ["test"] * 10)
+    table = monkey.stimuli.table.assign(part=["train"] * (N_STIMULI - 10) + ["test"] * 10)
     parted = replace(monkey, stimuli=replace(monkey.stimuli, table=table))
     monkeypatch.setattr(datasets, "load", lambda name, **_: parted)
     assert compare("--area", "a3", "--splits", "fixed:part")[0] == 0
     assert fits[0]["splits"] == encoding.FixedSplit("part")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "split-half",
-        pytest.param(
-            "explainable-variance",
-            marks=pytest.mark.skipif(
-                "method" not in inspect.signature(encoding.Ceiling).parameters,
-                reason="Ceiling has no method yet",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", _comparing.CEILINGS)
 def test_ceilings(compare, fits, name):
     assert compare("--area", "a3", "--ceiling", name, "--seed", 4)[0] == 0
     assert fits[0]["ceiling"] == encoding.Ceiling(seed=4, **_comparing.CEILINGS[name])
 
 
-@absent("Bootstrap")
 def test_draws(compare, fits):
     assert compare("--area", "a3", "--draws", 30, "--seed", 5)[0] == 0
     assert fits[0]["bootstrap"] == encoding.Bootstrap(n_draws=30, seed=5)
 
 
-@pytest.mark.skipif(
-    "Mapping" not in str(inspect.signature(encoding.fit).parameters["features"].annotation),
-    reason="fit takes no mapping of features yet",
-)
+@pytest.mark.slow
 def test_several_areas_predict_together(compare, real_fits):
-    assert compare("--area", "a1", "--area", "a3", "--readout", "banded")[0] == 0
+    assert compare("--area", "a1", "--area", "a3", "--readout", "banded", "--draws", 5)[0] == 0
     assert list(real_fits[0]["features"]) == ["a1", "a3"]
 
 
-def cells(n_steps: int, n_bins: int) -> pd.DataFrame:
+def cells(n_steps: int, n_bins: int, chosen: float = np.nan) -> pd.DataFrame:
     start = np.tile(20.0 * np.arange(n_bins), n_steps)
     median = np.arange(n_steps * n_bins) / 10
     return pd.DataFrame(
@@ -517,6 +437,9 @@ def cells(n_steps: int, n_bins: int) -> pd.DataFrame:
             "ci_low": median - 0.3,
             "ci_high": median + 0.2,
             "static_control": np.nan,
+            "chosen_in_training": chosen,
+            "chosen_ci_low": chosen - 0.1,
+            "chosen_ci_high": chosen + 0.05,
             "ceiling_median": 0.8,
         }
     )
@@ -540,10 +463,22 @@ def test_a_row_for_each_timestep_of_one_bin():
     assert [row["median"] for row in rows] == ["0.00", "0.10", "0.20"]
 
 
-def test_a_matrix_has_a_range_for_each_bin():
-    rows = _rows(cells(3, 2))
+def test_a_matrix_has_a_range_for_each_bin_and_what_was_chosen_in_training():
+    rows = _rows(cells(3, 2, chosen=0.25))
     assert [row["median"] for row in rows] == ["0.00 to 0.40", "0.10 to 0.50"]
+    assert rows[1]["chosen in training"] == "0.25"
+    assert rows[1]["interval"] == "0.15 to 0.30"
+
+
+def test_without_a_choice_the_interval_is_that_of_all_timesteps():
+    rows = _rows(cells(3, 2))
+    assert "chosen in training" not in rows[1]
     assert rows[1]["interval"] == "-0.20 to 0.70"
+
+
+def test_without_draws_there_is_no_interval():
+    rows = _rows(cells(1, 2).assign(ci_low=np.nan, ci_high=np.nan))
+    assert [row["interval"] for row in rows] == ["–", "–"]
 
 
 @pytest.mark.parametrize("n", [1, _MOST_ROWS, _MOST_ROWS + 1, 60])

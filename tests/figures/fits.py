@@ -18,6 +18,7 @@ def fitted(
     trials: bool = True,
     static: bool = True,
     holes: bool = False,
+    draws: bool = True,
 ) -> xr.Dataset:
     """Scores that differ in every dimension; ``holes`` puts NaN into some."""
     rng = np.random.default_rng(n_steps + 100 * n_bins)
@@ -37,9 +38,6 @@ def fitted(
     values = {"score": score, "r_squared": score**2, "determination": score**2 - 0.05}
     medians = {name: np.median(v.mean(axis=0), axis=0) for name, v in values.items()}
     data = {name: (dims, v) for name, v in values.items()}
-    if static:
-        chosen = score.mean(axis=0).mean(axis=(0, 2)).argmax()
-        data["static_score"] = (("split", "neuroid", "time_bin"), 0.9 * score[:, :, chosen])
     attrs = {
         "time": time,
         "splits": "KFold(n_splits=5, seed=0)",
@@ -73,8 +71,18 @@ def fitted(
         median[:, :, 0] = np.nan
     grid = ("model_time", "time_bin")
     data["median"] = (("quantity", *grid), median)
-    data["ci_low"] = (("quantity", "resampled", *grid), median[:, None] - half)
-    data["ci_high"] = (("quantity", "resampled", *grid), median[:, None] + 0.9 * half)
+    if draws:
+        data["ci_low"] = (("quantity", "resampled", *grid), median[:, None] - half)
+        data["ci_high"] = (("quantity", "resampled", *grid), median[:, None] + 0.9 * half)
+    kinds = {"static": 0.85 * median[:, -1]} if static and n_bins > 1 else {}
+    if kinds and time == "grid" and n_steps > 1:
+        kinds["dynamic"] = 0.95 * np.where(np.isnan(median), -1, median).max(axis=1)
+    for kind, values in kinds.items():
+        data[f"{kind}_median"] = (("quantity", "time_bin"), values)
+        if draws:
+            own = ("quantity", "resampled", "time_bin")
+            data[f"{kind}_ci_low"] = (own, values[:, None] - half[:, 0] / 2)
+            data[f"{kind}_ci_high"] = (own, values[:, None] + half[:, 0] / 3)
     ms = {"units": "ms"}
     coords = {
         "quantity": names,
@@ -88,6 +96,10 @@ def fitted(
         "model_time_start": ("model_time", step_ms, ms),
         "model_time_end": ("model_time", step_ms + 10, ms),
     }
+    if time not in ("grid", "cumulative"):
+        del coords["timestep"]
+    if not draws:
+        del coords["resampled"]
     return xr.Dataset(data, coords=coords, attrs=attrs)
 
 
@@ -120,13 +132,16 @@ def partition(n_bins: int = 9) -> xr.Dataset:
             "time_bin_end": ("time_bin", middle + 10, {"units": "ms"}),
         },
         attrs={
-            "early": "timesteps 0–2",
-            "late": "timesteps 3–7",
+            "quantity": "noise_corrected_determination",
+            "boundary_ms": 30.0,
+            "n_early": 3,
+            "n_late": 5,
             "n_neuroids": 132,
             "n_stimuli": 640,
             "splits": "KFold(n_splits=5, seed=0)",
             "level": 0.95,
-            "interval": "bootstrap over neurons and stimuli",
+            "resampled": "both",
+            "interval": "both, 1000 draws",
             "stimulus_off_ms": 140.0,
         },
     )

@@ -107,5 +107,9 @@ def _required(plot) -> list[tuple[int, str]]:
         (i, name)
         for i, results in enumerate(plot.results)
         for name in map(str, results.data_vars)
-        if name in needed or (name in {"ci_low", "ci_high"} and "linear_cka" not in results)
+        if (name in needed and results[name].dims[0] != "split")
+        or (
+            name in {"ci_low", "ci_high"}
+            and not {"linear_cka", "quantity", "part"} & {*results.variables}
+        )
     ]
