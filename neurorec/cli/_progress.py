@@ -34,3 +34,20 @@ def counting(title: str, total: int) -> Iterator[Callable[[int], None]]:
             bar(done, "")
 
         yield advance
+
+
+@contextmanager
+def of_total(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar whose length is known when it moves; yields ``update(completed, total)``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda completed, total: progress.update(task, completed=completed, total=total)

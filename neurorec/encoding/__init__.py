@@ -9,13 +9,16 @@ from neurorec.encoding.analysis_of_variance import explainable_variance as expla
 from neurorec.encoding.banded_ridge import BandedRidge as BandedRidge
 from neurorec.encoding.baselines import gabor_energy as gabor_energy
 from neurorec.encoding.baselines import pixels as pixels
+from neurorec.encoding.between_animals import between_animals as between_animals
 from neurorec.encoding.ceilings import Ceiling as Ceiling
 from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
 from neurorec.encoding.ceilings import noise_corrected as noise_corrected
 from neurorec.encoding.ceilings import reliability_draws as reliability_draws
+from neurorec.encoding.controls import sample_units as sample_units
+from neurorec.encoding.controls import shuffled as shuffled
 from neurorec.encoding.factorised import Factorised as Factorised
-from neurorec.encoding.factorised import grid_shape as grid_shape
 from neurorec.encoding.fit import fit as fit
+from neurorec.encoding.grid import grid_shape as grid_shape
 from neurorec.encoding.identity import Identity as Identity
 from neurorec.encoding.intervals import Bootstrap as Bootstrap
 from neurorec.encoding.labelled_splits import FixedSplit as FixedSplit
@@ -37,3 +40,5 @@ from neurorec.encoding.times import Cumulative as Cumulative
 from neurorec.encoding.times import Grid as Grid
 from neurorec.encoding.times import Lag as Lag
 from neurorec.encoding.times import Match as Match
+from neurorec.encoding.unique import unique_variance as unique_variance
+from neurorec.encoding.unit_curve import unit_curve as unit_curve

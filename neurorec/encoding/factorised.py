@@ -2,23 +2,22 @@
 
 import math
 import warnings
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from neurorec.assemblies import NEUROID
 from neurorec.encoding._sklearn import validated
 from neurorec.encoding.factorised_solver import (
     Factors,
     Stop,
+    alternate,
     first_directions,
     path,
     predicted,
@@ -33,11 +32,9 @@ from neurorec.encoding.ridge_solver import (
 )
 from neurorec.gram import resolve_device
 
-#: Coordinates of a unit, from the slowest to the fastest.
-GRID: Final = ("channel", "row", "col")
-
 # Multiples of the mean eigenvalue. A decade apart: with so few weights the error is flat.
 _MULTIPLES: Final = tuple(10.0**k for k in range(3, -5, -1))
+_PATIENCE: Final = 2  # penalties that a target tries beyond the best: small ones take most sweeps
 _NUMBERS: Final = 2**25  # in the weights of ridge of the targets whose start is sought together
 
 
@@ -60,6 +57,7 @@ class Factorised(MultiOutputMixin, RegressorMixin, BaseEstimator):
     penalties
         Grid to choose from for each target by the error over ``folds``. If left out, a log grid
         in multiples of the mean eigenvalue of the Gram matrix, a decade apart, from 1e-4 to 1e3.
+        They are tried from the largest on, until two in a row have not lowered the error.
     folds
         Number of folds of training stimuli, dealt out in turn, when there is a choice of
         penalties. Few by default: each costs as much as the fit.
@@ -192,47 +190,8 @@ class Factorised(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"folds={folds} and {len(responses)} samples; change folds or give one penalty"
             )
         held_out = torch.arange(len(responses), device=responses.device) % folds
-        errors = sum(
-            _errors(features, responses, held_out == fold, penalties, stop) for fold in range(folds)
-        )
-        return torch.as_tensor(errors).argmin(dim=0)
-
-
-def grid_shape(
-    assembly: xr.DataArray,
-) -> tuple[tuple[int, int, int], Int[np.ndarray, " unit"]]:
-    """Channels, rows and columns of an assembly of whole feature maps.
-
-    Returns
-    -------
-    shape
-        For :class:`Factorised`.
-    order
-        ``assembly.isel(neuroid=order)`` has its units in the order of a flattened array of that
-        shape, with channels, rows and columns ascending.
-
-    Raises
-    ------
-    ValueError
-        If coordinates are missing, or there is not exactly one unit at every place.
-    """
-    missing = [name for name in GRID if name not in assembly.coords]
-    if missing:
-        raise ValueError(
-            f"units have no coordinates {missing} on {NEUROID!r}; record an area whose units have "
-            "positions, and all of them"
-        )
-    places = [np.unique(assembly[name].values, return_inverse=True) for name in GRID]
-    shape = (len(places[0][0]), len(places[1][0]), len(places[2][0]))
-    flat = np.ravel_multi_index([inverse.ravel() for _, inverse in places], shape)
-    counts = np.bincount(flat, minlength=math.prod(shape))
-    if not np.all(counts == 1):
-        raise ValueError(
-            f"{len(flat)} units are no full grid of {shape[0]} channels, {shape[1]} rows and "
-            f"{shape[2]} columns: {np.sum(counts == 0)} places are empty and "
-            f"{np.sum(counts > 1)} are taken more than once; record all units of one area"
-        )
-    return shape, np.argsort(flat).astype(np.int64)
+        tests = [held_out == fold for fold in range(folds)]
+        return _least_error(features, responses, tests, penalties, stop)
 
 
 def _basis(features: Float[Tensor, "stimulus unit"]) -> Basis:
@@ -253,16 +212,53 @@ def _starts(features: Tensor, responses: Tensor, penalty: float) -> Tensor:
     return torch.cat([first_directions((d.mT @ flat).reshape(-1, *shape)) for d in parts])
 
 
-def _errors(
-    features: Tensor, responses: Tensor, test: Tensor, penalties: list[float], stop: Stop
-) -> Float[Tensor, "penalty target"]:
-    """Sum of squared errors on the stimuli ``test`` of a fit to the others."""
+class _Fold(NamedTuple):
+    """Both parts of the stimuli, centred on the training part."""
+
+    features: Tensor
+    responses: Tensor
+    test_features: Tensor
+    test_responses: Tensor
+
+
+def _fold(features: Tensor, responses: Tensor, test: Tensor) -> _Fold:
     mean, centre = features[~test].mean(dim=0), responses[~test].mean(dim=0)
-    train, y = features[~test] - mean, responses[~test] - centre
-    held_out, y_held_out = features[test] - mean, responses[test] - centre
-    fits: Iterator[Factors] = path(train, y, penalties, _starts(train, y, penalties[0]), stop)
-    squares = [(y_held_out - predicted(held_out, fit)).square().sum(dim=0) for fit in fits]
-    return torch.stack(squares)
+    return _Fold(
+        features[~test] - mean,
+        responses[~test] - centre,
+        features[test] - mean,
+        responses[test] - centre,
+    )
+
+
+def _least_error(
+    features: Tensor,
+    responses: Tensor,
+    tests: Sequence[Tensor],
+    penalties: list[float],
+    stop: Stop,
+) -> Int[Tensor, " target"]:
+    """Index of the penalty of least squared error, each target down to where it has passed it."""
+    starts = [
+        _starts(fold.features, fold.responses, penalties[0])
+        for fold in (_fold(features, responses, test) for test in tests)
+    ]
+    active = torch.arange(responses.shape[1], device=responses.device)
+    chosen, least = torch.zeros_like(active), torch.full_like(responses[0], torch.inf)
+    for index, penalty in enumerate(penalties):
+        errors = torch.zeros_like(least[active])
+        for test, space in zip(tests, starts, strict=True):
+            fold = _fold(features, responses[:, active], test)
+            fit = alternate(fold.features, fold.responses, penalty, space[active], stop)
+            space[active] = fit.space
+            missed = fold.test_responses - predicted(fold.test_features, fit)
+            errors += missed.square().sum(dim=0)
+        better = errors < least[active]
+        least[active[better]], chosen[active[better]] = errors[better], index
+        active = active[index - chosen[active] < _PATIENCE]
+        if len(active) == 0:
+            break
+    return chosen
 
 
 def _final(

@@ -27,6 +27,10 @@ class StreamedArea(Protocol):
         """Assembly of its first unit, for the coordinates of presentations and time bins."""
         ...
 
+    def units(self) -> xr.DataArray:
+        """Assembly of its first presentation, for the coordinates of units."""
+        ...
+
     def stream(self, *, timesteps: Sequence[int], block_bytes: int) -> Iterator[xr.DataArray]:
         """Assemblies of consecutive units at some timesteps."""
         ...
@@ -43,6 +47,8 @@ class Population:
         Assembly with its presentations and time bins; of its units perhaps only the first.
     n_neuroids
         Number of units.
+    units
+        Gives an assembly with all of them, and perhaps only the first presentation.
     blocks
         Function of timestep numbers that yields activity (presentation, some units, timestep).
     in_ms
@@ -51,6 +57,7 @@ class Population:
 
     labels: xr.DataArray
     n_neuroids: int
+    units: Callable[[], xr.DataArray]
     blocks: Callable[[Sequence[int]], Iterator[np.ndarray]]
     in_ms: bool = True
 
@@ -153,7 +160,13 @@ def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
         for start in range(0, n_neuroids, size):
             yield assembly[:, start : start + size, _sliced(timesteps)].values
 
-    return Population(labels=assembly, n_neuroids=n_neuroids, blocks=blocks, in_ms=in_ms)
+    return Population(
+        labels=assembly,
+        n_neuroids=n_neuroids,
+        units=lambda: assembly,
+        blocks=blocks,
+        in_ms=in_ms,
+    )
 
 
 def _of_area(area: StreamedArea) -> Population:
@@ -161,7 +174,12 @@ def _of_area(area: StreamedArea) -> Population:
         for block in area.stream(timesteps=timesteps, block_bytes=4 * _BLOCK):
             yield block.values
 
-    return Population(labels=check(area.labels()), n_neuroids=area.n_neuroids, blocks=blocks)
+    return Population(
+        labels=check(area.labels()),
+        n_neuroids=area.n_neuroids,
+        units=area.units,
+        blocks=blocks,
+    )
 
 
 def _sliced(timesteps: Sequence[int]) -> slice | list[int]:

@@ -60,8 +60,8 @@ class PLS(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Notes
     -----
     Equal to ``sklearn.cross_decomposition.PLSRegression(n_components, scale=False)``, and so to
-    brainscore-vision's ``pls``, once its power iterations have converged: with its default
-    tolerance they stop about 5e-3 of the largest prediction earlier.
+    brainscore-vision's ``pls``, in the limit of their power iterations. With its default tolerance
+    scikit-learn stops before: its predictions are then off by some thousandths of the largest.
 
     Wold, Sjöström and Eriksson (2001), *Chemometrics and Intelligent Laboratory Systems* 58,
     109-130; Yamins et al. (2014), *PNAS* 111, 8619-8624, for its use in encoding.
@@ -119,6 +119,8 @@ class PLS(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Fit on the stimuli ``train`` and predict the stimuli ``test``, from inner products alone.
 
         Equal to ``fit`` and ``predict`` on the features whose inner products ``gram`` holds.
+        Responses of held-out stimuli are not looked at, and those after the last training stimulus
+        may be absent.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """From a readout of any kind to one function that predicts held-out rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +10,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import KFold
 from torch import Tensor
 
+from neurorec.encoding.factorised import Factorised
+from neurorec.encoding.features import Population
+from neurorec.encoding.grid import grid_shape
 from neurorec.encoding.readout import BandedReadout, Prediction, SampleSpaceReadout
 from neurorec.encoding.sheets import Sheet
 
@@ -25,13 +28,17 @@ def needs_features(readout: Any) -> bool:
     return not isinstance(readout, SampleSpaceReadout | BandedReadout)
 
 
-def predictor(readout: Any) -> Predict:
+def predictor(readout: Any, populations: Mapping[str, Population]) -> Predict:
     """Function that fits ``readout`` on training stimuli and predicts held-out rows.
+
+    A factorised readout without a shape has that of the area's channels, rows and columns.
 
     Raises
     ------
     TypeError
         If ``readout`` is no regressor.
+    ValueError
+        If it is to find channels and positions in several areas, or in none.
     """
     if isinstance(readout, BandedReadout):
         return lambda sheet, y, train, test: readout.predict_from_grams(
@@ -44,7 +51,10 @@ def predictor(readout: Any) -> Predict:
             f"readout must be a readout of neurorec.encoding or a scikit-learn regressor, got "
             f"{readout!r}"
         )
-    return lambda sheet, y, train, test: _of_estimator(readout, sheet, y, train, test)
+    order = slice(None)
+    if isinstance(readout, Factorised) and readout.shape is None:
+        readout, order = _laid_out(readout, populations)
+    return lambda sheet, y, train, test: _of_estimator(readout, sheet, order, y, train, test)
 
 
 def training_error(
@@ -79,12 +89,31 @@ def _in_sample_space(
     return readout.predict_from_gram(gram, y, train, test)
 
 
+def _laid_out(
+    readout: Factorised, populations: Mapping[str, Population]
+) -> tuple[Factorised, np.ndarray]:
+    """The readout with the shape of the only area, and where its units are in that order."""
+    if len(populations) > 1:
+        raise ValueError(
+            f"a factorised readout sees one area, got {list(populations)}; fit each alone"
+        )
+    (population,) = populations.values()
+    shape, order = grid_shape(population.units())
+    shaped: Any = clone(readout)
+    return shaped.set_params(shape=shape), order
+
+
 def _of_estimator(
-    readout: BaseEstimator, sheet: Sheet, y: Tensor, train: np.ndarray, test: np.ndarray
+    readout: BaseEstimator,
+    sheet: Sheet,
+    order: slice | np.ndarray,
+    y: Tensor,
+    train: np.ndarray,
+    test: np.ndarray,
 ) -> Prediction:
     """A fresh copy of the estimator for each time bin."""
     assert sheet.features is not None
-    x, responses = sheet.features.cpu().numpy(), y.cpu().numpy()
+    x, responses = sheet.features.cpu().numpy()[:, order], y.cpu().numpy()
     columns = []
     for b in range(responses.shape[2]):
         fresh: Any = clone(readout)

@@ -26,6 +26,10 @@ from neurorec.figures.style import ModelStyle as ModelStyle
 from neurorec.figures.style import journal_style as journal_style
 from neurorec.figures.style import model_styles as model_styles
 from neurorec.figures.style import new_figure as new_figure
+from neurorec.figures.time_grid import time_grid as time_grid
+from neurorec.figures.time_grid import time_grid_table as time_grid_table
+from neurorec.figures.variance import variance_partition as variance_partition
+from neurorec.figures.variance import variance_partition_table as variance_partition_table
 from neurorec.figures.watermark import watermark as watermark
 from neurorec.figures.wiring import wiring as wiring
 from neurorec.figures.wiring import wiring_table as wiring_table

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -120,20 +121,24 @@ def even_edges(centres: np.ndarray, what: str) -> tuple[float, float]:
 
 
 def colour_bar(
-    image: AxesImage,
+    image: ScalarMappable,
     axes: Sequence[Axes],
     label: str,
     *,
     chance: float | None = None,
     shrink: float = 1.0,
+    extend: str = "neither",
 ) -> Colorbar:
-    """Labelled colour bar beside ``axes``, with chance marked on it."""
+    """Labelled colour bar beside ``axes``, with chance marked on it.
+
+    ``extend="min"`` gives it a tip: there are values below its range.
+    """
     figure = cast(Figure, axes[0].get_figure(root=True))
     if len(axes) == 1:  # as high as the matrix, whatever room the layout leaves around it
         place: dict[str, Any] = {"cax": axes[0].inset_axes((1.04, 0.0, 0.05, 1.0))}
     else:
         place = {"ax": list(axes), "shrink": shrink, "aspect": 18, "pad": 0.02}
-    bar = figure.colorbar(image, label=label, **place)
+    bar = figure.colorbar(image, label=label, extend=extend, **place)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(length=1.5)
     low, high = image.get_clim()

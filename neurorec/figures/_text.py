@@ -1,6 +1,6 @@
 """Texts around the axes: the legend above, the note below, labels beside lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from matplotlib.axes import Axes
@@ -44,9 +44,14 @@ def handle(style: ModelStyle) -> Line2D:
     )
 
 
-def legend_above(figure: Figure, styles: Mapping[str, ModelStyle]) -> None:
-    """One legend for all panels, in a strip above them, in as few rows as its width allows."""
-    handles = [handle(style) for style in styles.values()]
+def legend_above(
+    figure: Figure, styles: Mapping[str, ModelStyle], *, more: Sequence[Line2D] = ()
+) -> None:
+    """One legend for all panels, in a strip above them, in as few rows as its width allows.
+
+    ``more`` are handles of what is not drawn in the style of a model.
+    """
+    handles = [*(handle(style) for style in styles.values()), *more]
     width = figure.bbox.width
     for n_columns in range(len(handles), 0, -1):
         legend = figure.legend(

@@ -1,5 +1,6 @@
-"""How well each model predicts neurons, timestep by timestep."""
+"""How well each model predicts neurons, over neural time or timestep by timestep."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
@@ -9,6 +10,8 @@ from matplotlib.figure import Figure
 
 from neurorec.figures._axes import curve, level, timestep_axis, timestep_label, zero_line
 from neurorec.figures._finish import finish
+from neurorec.figures._fit_curves import draw_fits
+from neurorec.figures._fits import Fitted, cells, fitted, is_fit, quantities
 from neurorec.figures._results import is_simulated, names, padded_limits, require, sentence, tidy
 from neurorec.figures._text import legend_above, note_below
 from neurorec.figures.style import (
@@ -34,27 +37,59 @@ _NOTE: Final = (
 )
 
 
-def encoding_over_time(scores: xr.Dataset, *, note: bool = True, simulated: bool = False) -> Figure:
-    """Encoding score of each model over its timesteps, one panel per area.
+def encoding_over_time(
+    scores: xr.Dataset | Mapping[str, xr.Dataset],
+    *,
+    quantity: str | None = None,
+    resampled: str = "both",
+    note: bool = True,
+    simulated: bool = False,
+) -> Figure:
+    """Encoding score of each model over time.
+
+    Results of ``encoding.fit`` are drawn over the time bins of the neurons, in ms. Where the model
+    has a timestep of its own for each row (``time="grid"``), each is a line, and a thick one is the
+    timestep that was chosen on training stimuli: to draw the best one of each bin would be to
+    choose it on the scores that are shown. With one time bin they are drawn over the timesteps of
+    the model.
 
     Parameters
     ----------
     scores
-        ``median``, ``ci_low``, ``ci_high`` (model, area, timestep), noise-corrected r; optionally
-        ``reference_score`` (reference), levels drawn as dashed lines. Attributes used where
-        present: ``dt_ms``, ``score_label``, ``quantity`` (``"score"`` where there is no ceiling to
-        draw), and those of the note: ``n_neuroids``, ``n_stimuli``, ``dataset``, ``session``,
-        ``monkey``, ``splits``, ``ceiling_median``, ``level``, ``interval``, ``convention``.
+        The result of ``encoding.fit``, or several by the name of the model; or results that were
+        stacked: ``median``, ``ci_low``, ``ci_high`` (model, area, timestep), noise-corrected r,
+        with one panel per area; optionally ``reference_score`` (reference), levels drawn as
+        dashed lines.
+    quantity
+        Of ``encoding.fit``: what is drawn. If left out, ``"noise_corrected"`` where all results
+        have it, otherwise ``"score"``.
+    resampled
+        Of ``encoding.fit``: which bootstrap the bands are of, ``"neuroids"``, ``"stimuli"`` or
+        ``"both"``.
     note
         Write under the panels what was compared, n and the interval.
     simulated
         Mark the figure as simulated; results that say so themselves are always marked.
 
+    Notes
+    -----
+    Attributes used where present: ``dt_ms``, ``stimulus_off_ms``, and those of the note:
+    ``n_neuroids``, ``n_stimuli``, ``splits``, ``level``, ``convention``, ``n_unreliable``,
+    ``time``; of stacked results also ``score_label``, ``quantity`` (``"score"`` where there is no
+    ceiling to draw), ``dataset``, ``session``, ``monkey``, ``ceiling_median``, ``interval``.
+
     Raises
     ------
     ValueError
-        If a variable, dimension or coordinate is missing, or everything is NaN.
+        If a variable, dimension or coordinate is missing, a quantity or interval is not among the
+        results', results have different time bins, or everything is NaN.
     """
+    if not isinstance(scores, xr.Dataset) or is_fit(scores):
+        given = _by_model(scores)
+        results = _fits(given, quantity, resampled)
+        marked = is_simulated(*given.values(), asked=simulated)
+        named = not isinstance(scores, xr.Dataset)
+        return draw_fits(results, named=named, note=note, simulated=marked)
     results = check_encoding(scores)
     areas, styles = names(results, "area"), model_styles(names(results, "model"))
     corrected = _corrected(scores)
@@ -88,16 +123,50 @@ def encoding_over_time(scores: xr.Dataset, *, note: bool = True, simulated: bool
         )
 
 
-def encoding_over_time_table(scores: xr.Dataset) -> pd.DataFrame:
-    """What :func:`encoding_over_time` draws: one row per model, area and timestep.
+def encoding_over_time_table(
+    scores: xr.Dataset | Mapping[str, xr.Dataset],
+    *,
+    quantity: str | None = None,
+    resampled: str = "both",
+) -> pd.DataFrame:
+    """What :func:`encoding_over_time` draws.
 
-    References are columns, ``reference: <name>``, for they hold for every row.
+    Of ``encoding.fit``: one row per model, model timestep and time bin, with the static control and
+    the median ceiling (a correlation) of the bin. Of stacked results: one row per model, area and
+    timestep; references are columns, ``reference: <name>``, for they hold for every row.
     """
+    if not isinstance(scores, xr.Dataset) or is_fit(scores):
+        results = _fits(_by_model(scores), quantity, resampled)
+        parts = [cells(result).assign(model=name) for name, result in results.items()]
+        table = pd.concat(parts, ignore_index=True)
+        return table.reindex(columns=["model", *(c for c in table.columns if c != "model")])
     results = check_encoding(scores)
     table = tidy(results, list(_VARIABLES))
     for name, value in _references(results).items():
         table[f"reference: {name}"] = value
     return table
+
+
+def _by_model(scores: xr.Dataset | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    if isinstance(scores, xr.Dataset):
+        return {"model": scores}
+    if not scores:
+        raise ValueError("encoding_over_time needs at least one result, got an empty mapping")
+    return dict(scores)
+
+
+def _fits(
+    given: Mapping[str, xr.Dataset], quantity: str | None, resampled: str
+) -> dict[str, Fitted]:
+    """What is drawn of each result, of a quantity that all have."""
+    plot = "encoding_over_time"
+    if quantity is None:
+        all_corrected = all("noise_corrected" in quantities(one, plot) for one in given.values())
+        quantity = "noise_corrected" if all_corrected else "score"
+    return {
+        name: fitted(one, plot, quantity=quantity, resampled=resampled)
+        for name, one in given.items()
+    }
 
 
 def draw_encoding(axes: Axes, results: xr.Dataset, area: str) -> None:

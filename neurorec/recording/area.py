@@ -33,6 +33,10 @@ class RecordedArea:
         """Assembly of its first unit, for the coordinates of presentations and time bins."""
         return self.recording.load(self.name, neuroids=[0])
 
+    def units(self) -> xr.DataArray:
+        """Assembly of its first presentation, for the coordinates of units."""
+        return next(self.recording.stream(self.name, over="presentation", block_bytes=1))
+
     def load(self, **options: Any) -> xr.DataArray:
         """Assembly of its units, see :meth:`Recording.load`."""
         return self.recording.load(self.name, **options)

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from neurorec.encoding import Factorised, Ridge, factorised_solver, grid_shape
+from neurorec.encoding import Factorised, Ridge, factorised, factorised_solver
 from neurorec.encoding.factorised_solver import Stop, alternate, first_directions, path, sweep
 
 
@@ -91,10 +91,10 @@ def test_more_stimuli_no_noise_no_penalty_is_exact(planted):
 
 
 def test_factors_multiply_to_the_weights(planted):
-    x, y, *_ = planted(60, noise=0.5)
-    model = Factorised(shape=SHAPE).fit(x, y)
+    x, y, *_ = planted(60, n_targets=20, noise=0.5)
+    model = Factorised(shape=SHAPE, penalties=[10.0]).fit(x, y)
     product = np.einsum("tc,trs->tcrs", model.channel_weights_, model.spatial_weights_)
-    np.testing.assert_allclose(product.reshape(4, -1), model.coef_, atol=1e-14)
+    np.testing.assert_allclose(product.reshape(20, -1), model.coef_, atol=1e-14)
     norms = np.linalg.norm(model.spatial_weights_, axis=(1, 2))
     np.testing.assert_allclose(norms, 1, rtol=1e-12)
     assert np.all(model.spatial_weights_.sum(axis=(1, 2)) >= 0)
@@ -206,6 +206,31 @@ def test_penalty_of_least_error_over_the_folds(planted):
     model = Factorised(shape=SHAPE, penalties=[1.0, 100.0, 10.0]).fit(x, y)
     np.testing.assert_array_equal(model.penalty_, expected)
     assert len(set(expected)) > 1
+
+
+def test_of_penalties_with_equal_errors_the_largest(planted):
+    x, *_ = planted(30)
+    model = Factorised(shape=SHAPE, penalties=[10.0, 1000.0, 100.0]).fit(x, np.full(30, 0.3))
+    assert model.penalty_ == 1000
+
+
+def test_patience(planted, monkeypatch):
+    """Two penalties beyond the best are tried; a later, lower minimum would not be found."""
+    x, y, *_ = planted(40, noise=0.5)
+    tried = []
+
+    def counted(features, responses, penalty, *rest):
+        tried.append((penalty, responses.shape[1]))
+        return alternate(features, responses, penalty, *rest)
+
+    monkeypatch.setattr(factorised, "alternate", counted)
+    penalties = 10.0 ** np.arange(6, -4, -1)
+    model = Factorised(shape=SHAPE, penalties=penalties, folds=2).fit(x, y)
+    for penalty in penalties:
+        n_targets = int(np.sum(model.penalty_ <= 101 * penalty))
+        expected = [(penalty, n_targets)] * 2 if n_targets else []  # once for each fold
+        assert [t for t in tried if t[0] == penalty] == expected
+    assert tried[-1][0] > penalties[-1]
 
 
 def test_targets_do_not_see_each_other(planted):
@@ -347,37 +372,3 @@ def test_nan(planted):
     y[3, 1] = np.nan
     with pytest.raises(ValueError, match="contains NaN"):
         Factorised(shape=SHAPE).fit(x, y)
-
-
-@pytest.fixture
-def maps(make, rng):
-    """Two channels of 3 x 4 positions, of which the outer ones were not kept, in any order."""
-    places = np.array([(c, r, s) for c in (7, 2) for r in (5, 6, 7) for s in (1, 2, 3, 4)])
-    places = rng.permutation(places)
-    assembly = make(rng.normal(size=(6, 24, 1)))
-    columns = {n: ("neuroid", places[:, i]) for i, n in enumerate(("channel", "row", "col"))}
-    return assembly.assign_coords(columns)
-
-
-def test_grid_of_an_assembly(maps):
-    shape, order = grid_shape(maps)
-    assert shape == (2, 3, 4)
-    ordered = maps.isel(neuroid=order)
-    expected = np.indices(shape).reshape(3, -1) + np.array([[0], [5], [1]])
-    np.testing.assert_array_equal(ordered["row"], expected[1])
-    np.testing.assert_array_equal(ordered["col"], expected[2])
-    np.testing.assert_array_equal(ordered["channel"], np.where(expected[0] == 0, 2, 7))
-    assert grid_shape(ordered)[1].tolist() == list(range(24))
-
-
-def test_no_full_grid(maps):
-    with pytest.raises(ValueError, match=r"23 units are no full grid of 2 .* 1 places are empty"):
-        grid_shape(maps.isel(neuroid=slice(1, None)))
-    twice = maps.isel(neuroid=[*range(24), 3])
-    with pytest.raises(ValueError, match="and 1 are taken more than once; record all units of one"):
-        grid_shape(twice)
-
-
-def test_no_places(maps):
-    with pytest.raises(ValueError, match=r"no coordinates \['row', 'col'\] on 'neuroid'; record"):
-        grid_shape(maps.drop_vars(["row", "col"]))

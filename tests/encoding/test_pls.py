@@ -167,17 +167,15 @@ def test_scores_are_orthonormal_and_dual_weights_give_them(data):
 
 
 @pytest.mark.parametrize("q", [10, 60])
-def test_components_that_span_many_orders_of_magnitude(rng, q):
-    # Eigenvalues of the Gram matrix fall by 1e8, and those that choose components by 1e16, beyond
-    # the digits of one eigenbasis.
+@pytest.mark.parametrize("n_components", [4, 7, 10])
+def test_components_that_span_many_orders_of_magnitude(rng, q, n_components):
+    # Eigenvalues of the Gram matrix fall by 1e8, and those that choose the components by 1e16:
+    # more than the digits of one eigenbasis, with which predictions would be 1e-8 off.
     left, _ = np.linalg.qr(rng.normal(size=(80, 12)))
     right, _ = np.linalg.qr(rng.normal(size=(100, 12)))
     x = left * 10 ** -np.linspace(0, 4, 12) @ right.T
-    x -= x.mean(axis=0)
-    y = left @ rng.normal(size=(12, q)) + 0.1 * rng.normal(size=(80, q))
-    expected = theirs(11, x, y, x)
-    # The Gram matrix has its smallest eigenvalues to 1e-16 / 1e-8.
-    assert_close(PLS(11).fit(x, y).predict(x), expected, 1e-7)
+    y = x @ rng.normal(size=(100, q))
+    assert_close(PLS(n_components).fit(x, y).predict(x), theirs(n_components, x, y, x), 1e-10)
 
 
 SEED = st.integers(0, 2**32 - 1)
@@ -249,13 +247,21 @@ def test_responses_that_are_used_up(data):
 
 @pytest.mark.parametrize("p", [5, 60])
 def test_constant_features_predict_the_mean(rng, p):
-    y = rng.normal(size=(20, 3))
-    constant = np.full((24, p), 0.1) + np.arange(p)
+    # Their mean over 19 samples is off by rounding, which is not to be fitted.
+    y = rng.normal(size=(19, 3))
+    constant = np.tile(rng.normal(size=p) + 10, (23, 1))
+    assert (constant[:19] != constant[:19].mean(axis=0)).any()
     mean = np.tile(y.mean(axis=0), (4, 1))
-    np.testing.assert_allclose(PLS(2).fit(constant[:20], y).predict(constant[20:]), mean)
-    gram, responses = torch.from_numpy(constant @ constant.T), torch.from_numpy(y)[:, :, None]
-    ours = PLS(2).predict_from_gram(gram, responses, np.arange(20), np.arange(20, 24))
-    np.testing.assert_allclose(ours.held_out[..., 0], mean)
+    np.testing.assert_allclose(PLS(2).fit(constant[:19], y).predict(constant[19:]), mean)
+
+
+def test_gram_matrix_of_rounding_predicts_the_mean(rng):
+    y = rng.normal(size=(20, 3, 1))
+    half = rng.normal(size=(24, 30)) * 1e-8  # products of 1e-15: the rounding of 10
+    gram = torch.from_numpy(10 + half @ half.T)
+    train, test = np.arange(20), np.arange(20, 24)
+    ours = PLS(2).predict_from_gram(gram, torch.from_numpy(y), train, test)
+    np.testing.assert_allclose(ours.held_out, np.tile(y.mean(axis=0), (4, 1, 1)))
 
 
 def test_constant_responses_are_predicted(data):

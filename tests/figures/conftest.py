@@ -16,6 +16,8 @@ from matplotlib.text import Text
 
 from neurorec import figures
 
+from .fits import fitted, partition
+
 MODELS = ["ff", "ff-dropout", "fb", "fb-dropout", "untrained"]
 AREAS = ["a1", "integration", "a2", "a3"]
 TIMESTEPS = np.arange(8)
@@ -237,7 +239,7 @@ class Plot:
 
 def plots() -> dict[str, Plot]:
     """Every plot of the room, by name."""
-    given = {
+    named = {
         "encoding_over_time": (encoding(),),
         "rsa_over_time": (rsa(),),
         "decoding_over_time": (decoding_brain(), decoding_models()),
@@ -245,14 +247,18 @@ def plots() -> dict[str, Plot]:
         "geometry_panel": (geometry(),),
         "speed_accuracy": (curves(), thresholds()),
         "overview": (encoding(), generalization_brain(), rsa()),
+        "time_grid": (fitted(),),
+        "variance_partition": (partition(),),
     }
+    given = {name: (name, results) for name, results in named.items()}
+    given["encoding of a fit"] = ("encoding_over_time", (fitted(),))
     return {
         name: Plot(
-            draw=getattr(figures, name),
-            table=getattr(figures, f"{name}_table"),
+            draw=getattr(figures, function),
+            table=getattr(figures, f"{function}_table"),
             results=results,
         )
-        for name, results in given.items()
+        for name, (function, results) in given.items()
     }
 
 

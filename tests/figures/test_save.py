@@ -1,6 +1,5 @@
 """Figures on disk: fonts, metadata, the same bytes again, the table."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -30,23 +29,12 @@ def figure():
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
+def saved(by_name, tmp_path_factory):
     """Paths of one plot, written once."""
-    plots = _plots(Path(__file__).with_name("conftest.py"))
-    plot = plots["encoding_over_time"]
+    plot = by_name["encoding_over_time"]
     stem = tmp_path_factory.mktemp("figures") / "new folder" / "encoding.v4"
     table = plot.table(*plot.results)
     return save(plot.draw(*plot.results), stem, table=table, provenance=PROVENANCE), table
-
-
-def _plots(conftest: Path) -> dict:
-    spec = importlib.util.spec_from_file_location("fake_results", conftest)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fake_results"] = module
-    spec.loader.exec_module(module)
-    return module.PLOTS
 
 
 def _read(csv: Path) -> pd.DataFrame:
@@ -115,10 +103,10 @@ def test_same_input_same_bytes(by_name, tmp_path, name):
 def test_another_process_writes_the_same_bytes(saved, tmp_path):
     script = f"""
 import sys
-sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}
-import conftest
+sys.path[:0] = {[str(Path(__file__).parents[1]), *sys.path]!r}
+from figures.conftest import PLOTS
 from neurorec.figures import save
-plot = conftest.PLOTS["encoding_over_time"]
+plot = PLOTS["encoding_over_time"]
 table = plot.table(*plot.results)
 save(plot.draw(*plot.results), {str(tmp_path / "again")!r}, table=table, provenance={PROVENANCE!r})
 """
