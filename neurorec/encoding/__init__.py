@@ -40,3 +40,5 @@ from neurorec.encoding.times import Cumulative as Cumulative
 from neurorec.encoding.times import Grid as Grid
 from neurorec.encoding.times import Lag as Lag
 from neurorec.encoding.times import Match as Match
+from neurorec.encoding.unique import unique_variance as unique_variance
+from neurorec.encoding.unit_curve import unit_curve as unit_curve

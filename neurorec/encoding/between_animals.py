@@ -1,15 +1,14 @@
 """How well the neuroids of one animal are predicted by those of others."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator
 
 from neurorec._checks import check_option
-from neurorec.assemblies import NEUROID, PRESENTATION, build, check, columns_of, match
-from neurorec.encoding.alignment import align
+from neurorec.assemblies import NEUROID, PRESENTATION, check, columns_of
 from neurorec.encoding.ceilings import Ceiling
 from neurorec.encoding.fit import fit
 from neurorec.encoding.splits import Splits
@@ -71,9 +70,9 @@ def between_animals(
     means = {name: _means(one) for name, one in animals.items()}
     results, provenance = [], []
     for target, measured in animals.items():
-        others = {name: one for name, one in means.items() if name != target}
+        others: dict[str, Any] = {name: one for name, one in means.items() if name != target}
         if sources == "pooled":
-            others = {_POOLED: _pooled(list(others.values()), on_mismatch=on_mismatch)}
+            others = {_POOLED: others}
         for source, features in others.items():
             scores = fit(
                 features,
@@ -124,26 +123,6 @@ def _means(responses: xr.DataArray) -> xr.DataArray:
     """Mean responses, missing repetitions handled by count."""
     trials = by_stimulus(responses)
     return responses.isel({PRESENTATION: trials.first}).copy(data=trials.means())
-
-
-def _pooled(means: list[xr.DataArray], *, on_mismatch: str) -> xr.DataArray:
-    """Neuroids of several animals side by side."""
-    pool, *others = means
-    for other in others:
-        shared = align(pool, other, on_mismatch=on_mismatch).stimulus_ids.tolist()
-        sides = [one.isel({PRESENTATION: match(shared, one)}) for one in (pool, other)]
-        columns = [columns_of(one, NEUROID) for one in sides]
-        # Other columns that only one animal has are of no use to a fit.
-        names = [name for name in columns[0] if name in columns[1]]
-        pool = build(
-            np.concatenate([one.values for one in sides], axis=1),
-            presentation={"stimulus_id": shared, "repetition": np.zeros(len(shared), dtype=int)},
-            neuroid={name: np.concatenate([one[name] for one in columns]) for name in names},
-            time_bin_start=pool["time_bin_start"].values,
-            time_bin_end=pool["time_bin_end"].values,
-            attrs=pool.attrs,
-        )
-    return pool
 
 
 def _joined(results: list[xr.Dataset]) -> xr.Dataset:

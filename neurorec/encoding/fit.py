@@ -29,6 +29,7 @@ def fit(
     bootstrap: Bootstrap | None = None,
     controls: Controls | None = None,
     model_trials: int | str | None = None,
+    tested_on: xr.DataArray | None = None,
     device: str = "auto",
     on_mismatch: str = "error",
     progress: Progress | None = None,
@@ -69,6 +70,11 @@ def fit(
     model_trials
         Trials of the model to average; all if left out, ``"matched"`` as many as the median
         stimulus of the responses has.
+    tested_on
+        Responses of the same neuroids to the same stimuli in another session: readouts are fitted
+        to ``responses`` and judged, on held-out stimuli, by these, whose ceiling is reported. For
+        sessions with stimuli of their own, ``splits=GroupFolds("session")``; for other animals,
+        :func:`between_animals`.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     on_mismatch
@@ -119,7 +125,7 @@ def fit(
         device=device,
         on_mismatch=on_mismatch,
     )
-    prepared = setup(features, responses, options)
+    prepared = setup(features, responses, options, tested_on=tested_on)
     return dataset(prepared, choice, _outcome(prepared, choice, progress))
 
 

@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import KFold
 from torch import Tensor
 
-from neurorec.encoding.factorised import Factorised, grid_shape
+from neurorec.encoding.factorised import Factorised
 from neurorec.encoding.features import Population
+from neurorec.encoding.grid import grid_shape
 from neurorec.encoding.readout import BandedReadout, Prediction, SampleSpaceReadout
 from neurorec.encoding.sheets import Sheet
 

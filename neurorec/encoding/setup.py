@@ -23,7 +23,7 @@ from neurorec.encoding.ridge import Ridge
 from neurorec.encoding.rows import Rows, rows_of
 from neurorec.encoding.sheets import Reader
 from neurorec.encoding.splits import KFold, Splits
-from neurorec.encoding.targets import Targets, as_columns, targets_of
+from neurorec.encoding.targets import Targets, as_columns, elsewhere, targets_of
 from neurorec.encoding.times import Axes, Design, axes_of
 from neurorec.gram import resolve_device
 
@@ -104,12 +104,13 @@ def options_of(
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setup:
-    """A fit about to start."""
+    """A fit about to start: to ``copies`` of the responses, judged by ``targets``."""
 
     options: Options
     populations: Mapping[str, Population]
     alignment: Alignment
     targets: Targets
+    copies: np.ndarray
     rows: Rows
     reader: Reader
     evaluator: Evaluator
@@ -126,8 +127,8 @@ class Setup:
         """Every entry of the designs, and the errors of those kinds of which one is chosen."""
         job = Job(
             predict=predictor(self.options.readout, self.populations),
-            columns=as_columns(self.evaluator.copies, self.reader.device),
-            n_copies=self.evaluator.copies.shape[2],
+            columns=as_columns(self.copies, self.reader.device),
+            n_copies=self.copies.shape[2],
             folds=self.targets.folds,
             rows=self.rows,
             choosing=frozenset(choosing),
@@ -186,8 +187,14 @@ class Setup:
         return self.reader.n_features * widest >= len(self.targets.folds[0][0])
 
 
-def setup(features: Any, responses: Any, options: Options) -> Setup:
+def setup(features: Any, responses: Any, options: Options, *, tested_on: Any = None) -> Setup:
     """Match features and responses, and make folds, rows and ceilings.
+
+    Parameters
+    ----------
+    tested_on
+        Responses of the same neuroids in another session, by which predictions are judged; the
+        same responses if left out.
 
     Raises
     ------
@@ -204,14 +211,15 @@ def setup(features: Any, responses: Any, options: Options) -> Setup:
     alignment = align(labels, measured, on_mismatch=options.on_mismatch)
     targets = targets_of(measured, alignment, options.splits)
     rows = _rows(labels, alignment, targets, options)
+    judged = targets if tested_on is None else elsewhere(targets, tested_on)
     copies = targets.copies(options.controls.n_shuffles, options.controls.seed)
-    limits, reliability, weights = _ceilings(targets, options, device)
+    limits, reliability, weights = _ceilings(judged, options, device)
     first = next(iter(rows.values()))
     return Setup(
         options=options,
         populations=populations,
         alignment=alignment,
-        targets=targets,
+        targets=judged,
         rows=first,
         reader=Reader(
             populations=populations,
@@ -219,8 +227,9 @@ def setup(features: Any, responses: Any, options: Options) -> Setup:
             banded=isinstance(options.readout, BandedReadout),
             device=device,
         ),
+        copies=copies,
         evaluator=Evaluator(
-            copies=copies,
+            copies=judged.copies(options.controls.n_shuffles, options.controls.seed),
             folds=targets.folds,
             rows=first,
             weights=weights,

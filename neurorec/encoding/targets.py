@@ -1,7 +1,7 @@
 """Mean responses to the shared stimuli, the folds they are held out in, and their shuffles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
+from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, check
 from neurorec.encoding.alignment import Alignment, restricted
 from neurorec.encoding.splits import Splits
 from neurorec.stats.correlation import is_constant
@@ -73,6 +74,51 @@ def targets_of(responses: xr.DataArray, alignment: Alignment, splits: Splits) ->
         means=means,
         n_repetitions=int(trials.counts().max()),
         folds=_folds(splits, presentations),
+    )
+
+
+def elsewhere(targets: Targets, other: xr.DataArray) -> Targets:
+    """The same neuroids, stimuli and folds, with the responses of another session.
+
+    Raises
+    ------
+    ValueError
+        If it lacks a neuroid or a stimulus, or has other time bins.
+    """
+    other = check(other)
+    here = targets.presentations
+    names = other["neuroid_id"].values.tolist()
+    missing = [name for name in here["neuroid_id"].values.tolist() if name not in names]
+    if missing:
+        raise ValueError(
+            f"tested_on lacks {len(missing)} neuroids of the responses, such as {missing[0]!r}; "
+            "a readout of a neuroid is judged by the same neuroid: select those that both have"
+        )
+    limits = ("time_bin_start", "time_bin_end")
+    if not all(np.array_equal(here[name].values, other[name].values) for name in limits):
+        raise ValueError(
+            f"tested_on has {other.sizes[TIME_BIN]} time bins that are not the "
+            f"{here.sizes[TIME_BIN]} of the responses; bin both alike"
+        )
+    order = [names.index(name) for name in here["neuroid_id"].values.tolist()]
+    stimulus_ids = list(dict.fromkeys(here["stimulus_id"].values.tolist()))
+    known = set(other["stimulus_id"].values.tolist())
+    if lacking := [one for one in stimulus_ids if one not in known]:
+        raise ValueError(
+            f"tested_on lacks {len(lacking)} of {len(stimulus_ids)} stimuli, such as "
+            f"{lacking[0]!r}; give both sessions the stimuli that they share"
+        )
+    presentations = restricted(other, np.array(stimulus_ids)).isel({NEUROID: order})
+    trials = by_stimulus(presentations)
+    # Trials are in the order in which this session first shows the stimuli.
+    places = {one: i for i, one in enumerate(trials.stimulus_ids.tolist())}
+    first = np.array([places[one] for one in stimulus_ids])
+    shown = np.argsort(np.argsort(first)[trials.groups], kind="stable")
+    return replace(
+        targets,
+        presentations=presentations.isel({PRESENTATION: shown}),
+        means=trials.means()[first],
+        n_repetitions=int(trials.counts().max()),
     )
 
 

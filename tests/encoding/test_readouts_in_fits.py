@@ -28,7 +28,7 @@ READOUTS = [
     PLS(n_components=3),
     OneToOne(),
     SoftMatching(),
-    Factorised(shape=(6, 2, 2)),
+    Factorised(shape=(6, 2, 2), penalties=[1.0]),
 ]
 
 
@@ -82,9 +82,9 @@ def test_identity(pair):
 
 def test_factorised_finds_channels_and_places(pair, rng):
     features, responses = pair
-    given = fit(features, responses, readout=Factorised(shape=(6, 2, 2)), **PLAIN)
+    given = fit(features, responses, readout=Factorised(shape=(6, 2, 2), penalties=[1.0]), **PLAIN)
     mixed = features.isel(neuroid=rng.permutation(24))
-    found = fit(mixed, responses, readout=Factorised(), **PLAIN)
+    found = fit(mixed, responses, readout=Factorised(penalties=[1.0]), **PLAIN)
     np.testing.assert_allclose(found["score"], given["score"], rtol=0, atol=1e-8)
 
 

@@ -272,3 +272,47 @@ def test_single_trials_and_means_agree(monkey):
         rtol=0,
         atol=1e-12,
     )
+
+
+def test_another_session(monkey, rng):
+    # Fitted to one session and judged by the other, whose presentations are in another order and
+    # whose neuroids too.
+    features, responses = monkey(noise=0.5)
+    order, neuroids = rng.permutation(90), [2, 0, 3, 1]
+    other = responses.copy(data=responses.values + 0.5 * rng.normal(size=responses.shape))
+    mixed = other.isel(presentation=order, neuroid=neuroids)
+    scores = fit(features, responses, tested_on=mixed, **PLAIN)
+    for k, (train, test) in enumerate(folds(90)):
+        x, y = features.values[:, :, 1], responses.values[:, :, 3]
+        model = sklearn.linear_model.RidgeCV(PENALTIES, alpha_per_target=True).fit(
+            x[train], y[train]
+        )
+        expected = pearson(model.predict(x[test]), other.values[test][:, :, 3])
+        np.testing.assert_allclose(scores["score"][k, :, 1, 3], expected, rtol=0, atol=1e-9)
+    same = fit(features, responses, tested_on=responses, **PLAIN)
+    np.testing.assert_array_equal(same["score"], fit(features, responses, **PLAIN)["score"])
+
+
+def test_another_session_has_the_ceiling(monkey, rng):
+    features, responses = monkey()
+    noisy = responses.isel(presentation=np.repeat(np.arange(90), 4))
+    noisy = noisy.copy(data=noisy.values + 3 * noisy.values.std() * rng.normal(size=noisy.shape))
+    noisy = noisy.assign_coords(repetition=("presentation", np.tile(np.arange(4), 90)))
+    shuffled = noisy.isel(presentation=rng.permutation(360))
+    options = PLAIN | {"bootstrap": Bootstrap(n_draws=20)}
+    scores = fit(features, responses, tested_on=shuffled, **options)
+    alone = fit(features, noisy, **options)
+    np.testing.assert_allclose(scores["reliability"], alone["reliability"], atol=0.1)
+    assert scores.attrs["n_repetitions"] == 4
+
+
+def test_another_session_that_does_not_fit(monkey):
+    features, responses = monkey()
+    with pytest.raises(
+        ValueError, match="tested_on lacks 1 neuroids of the responses, such as 'n0'"
+    ):
+        fit(features, responses, tested_on=responses.isel(neuroid=slice(1, 4)), **PLAIN)
+    with pytest.raises(ValueError, match="tested_on lacks 10 of 90 stimuli, such as 's0080'"):
+        fit(features, responses, tested_on=responses.isel(presentation=slice(80)), **PLAIN)
+    with pytest.raises(ValueError, match="tested_on has 2 time bins that are not the 4"):
+        fit(features, responses, tested_on=responses.isel(time_bin=slice(2)), **PLAIN)
