@@ -97,8 +97,7 @@ def test_missing_repetitions_and_presentations_of_one_animal(responses):
 
 @pytest.mark.parametrize("sources", ["each", "pooled"])
 def test_stimuli_that_an_animal_did_not_see(responses, sources):
-    responses.values[responses["stimulus_id"].values >= "s36", :4] = np.nan
-    responses.values[responses["stimulus_id"].values >= "s36", 4] = np.nan
+    responses.values[responses["stimulus_id"].values >= "s36", :5] = np.nan
     with pytest.raises(ValueError, match=r"share 36 stimuli; .* have only"):
         between_animals(responses, sources=sources, **OPTIONS)
     scores = between_animals(responses, sources=sources, on_mismatch="intersect", **OPTIONS)
@@ -106,6 +105,14 @@ def test_stimuli_that_an_animal_did_not_see(responses, sources):
     expected = between_animals(seen, sources=sources, **OPTIONS)
     np.testing.assert_allclose(of(scores, "ada")["score"], of(expected, "ada")["score"], atol=1e-10)
     assert len(of(scores, "cid")["neuroid"]) == (3 if sources == "pooled" else 6)
+
+
+def test_a_pool_is_matched_by_stimulus(responses):
+    responses.values[responses["stimulus_id"].values < "s04", 5:9] = np.nan
+    scores = between_animals(responses, sources="pooled", on_mismatch="intersect", **OPTIONS)
+    seen = responses.isel(presentation=responses["stimulus_id"].values >= "s04")
+    expected = between_animals(seen, sources="pooled", **OPTIONS)
+    np.testing.assert_allclose(scores["score"], expected["score"], rtol=0, atol=1e-10)
 
 
 def test_fewer_than_two_animals(responses):

@@ -86,3 +86,10 @@ def test_count_of_eigenvalues_above(matrix, number):
     above = int((torch.linalg.eigvalsh(terms.block(100)) > number).sum())
     together = torch.cat([terms.b, terms.h], dim=1)
     assert leading._n_eigenvalues_above(terms, together, number) == above
+
+
+def test_no_count_at_an_entry_of_the_diagonal(matrix):
+    # The small matrix is infinite there; the answer must not be taken for a proof.
+    terms = matrix(100, 5)
+    together = torch.cat([terms.b, terms.h], dim=1)
+    assert leading._n_eigenvalues_above(terms, together, float(terms.diagonal[0])) > 0

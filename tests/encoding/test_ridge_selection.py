@@ -255,6 +255,16 @@ def test_grids_of_all_rules_grow(rng, selection):
 
 
 @pytest.mark.parametrize("selection", ["leave_one_out", "gcv", 4])
+def test_error_is_that_of_the_penalty_wherever_the_search_ends(rng, selection):
+    x = rng.normal(size=(50, 10))
+    y = np.column_stack([x @ rng.normal(size=10), rng.normal(size=(50, 6))])
+    model = Ridge(selection=selection).fit(x, y)
+    for j, penalty in enumerate(model.penalty_):
+        alone = Ridge(penalties=[penalty], selection=selection).fit(x, y[:, j])
+        assert model.training_error_[j] == pytest.approx(alone.training_error_, rel=1e-10)
+
+
+@pytest.mark.parametrize("selection", ["leave_one_out", "gcv", 4])
 def test_targets_in_batches(data, monkeypatch, selection):
     x, y = data(30, 50)
     whole = Ridge(selection=selection).fit(x, y)
