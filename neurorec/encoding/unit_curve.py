@@ -1,5 +1,6 @@
 """Scores over the number of units, so that areas of different size can be compared."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,30 +65,29 @@ def unit_curve(
             f"{len(n_units)} numbers and n_samples={n_samples}"
         )
     seeds = np.random.SeedSequence(seed).generate_state(n_samples)
-    areas, attrs = {}, {}
-    for name, area in features.items():
+    medians, last = [], xr.Dataset()
+    for area in features.values():
         # All units are needed in some sample or other: what lies in a file is read once.
         assembly = check(area if isinstance(area, xr.DataArray) else area.load())
-        medians = []
-        for n in n_units:
-            of_samples = []
-            for one in seeds:
-                scores = fit(
-                    sample_units(assembly, n, seed=int(one)),
-                    responses,
-                    readout=readout,
-                    splits=splits,
-                    time=time,
-                    ceiling=ceiling,
-                    bootstrap=Bootstrap(n_draws=0),
-                    controls=Controls(static=False),
-                    device=device,
-                )
-                attrs = {key: scores.attrs[key] for key in _KEPT if key in scores.attrs}
-                of_samples.append(scores["median"])
-            medians.append(xr.concat(of_samples, "sample"))
-        areas[name] = xr.concat(medians, "n_units")
-    curve = xr.concat(list(areas.values()), "area").assign_coords(
-        area=list(areas), n_units=list(n_units), sample=np.arange(n_samples)
+        for n, one in itertools.product(n_units, seeds):
+            last = fit(
+                sample_units(assembly, n, seed=int(one)),
+                responses,
+                readout=readout,
+                splits=splits,
+                time=time,
+                ceiling=ceiling,
+                bootstrap=Bootstrap(n_draws=0),
+                controls=Controls(static=False),
+                device=device,
+            )
+            medians.append(last["median"].values)
+    dims = ("area", "n_units", "sample", *last["median"].dims)
+    shape = (len(features), len(n_units), n_samples, *last["median"].shape)
+    curve = (
+        last["median"].coords.to_dataset().assign(median=(dims, np.stack(medians).reshape(shape)))
     )
-    return xr.Dataset({"median": curve}, attrs=attrs | {"seed": seed})
+    attrs = {key: last.attrs[key] for key in _KEPT if key in last.attrs}
+    return curve.assign_coords(
+        area=list(features), n_units=list(n_units), sample=np.arange(n_samples)
+    ).assign_attrs(attrs, seed=seed)
