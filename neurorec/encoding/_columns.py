@@ -10,7 +10,7 @@ from torch import Tensor
 
 # The same as in neurorec.stats: sums of squares below this share of the raw ones are rounding.
 _ROUNDING: Final = 1e-20
-_NUMBERS: Final = 2**24  # in a block and in its correlations with the targets: 128 MiB each
+_NUMBERS: Final = 2**22  # in a block and in its correlations with the targets: 32 MiB each
 
 
 class Columns(NamedTuple):

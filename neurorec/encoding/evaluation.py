@@ -6,7 +6,8 @@ predictions that are means over noisy trials allow at best,
 .. math:: \frac{r}{\sqrt{\rho_y \rho_p}}, \qquad \frac{r^2}{\rho_y \rho_p}, \qquad
           \frac{R^2}{\rho_y}
 
-with the reliability :math:`\rho_y` of the mean responses and :math:`\rho_p` of the predictions
+A square keeps the sign of its r, so that features that know nothing have the mean 0. Here is
+the reliability :math:`\rho_y` of the mean responses and :math:`\rho_p` of the predictions
 from mean model activity, 1 for a deterministic model.
 """
 
@@ -29,7 +30,7 @@ from neurorec.stats.correlation import is_constant, pearson, spearman_brown
 #: Quantities, by name; those that are corrected are there where the reliability is known.
 QUANTITIES: Final = {
     "score": "Pearson r over held-out stimuli",
-    "r_squared": "squared Pearson r over held-out stimuli",
+    "r_squared": "squared Pearson r over held-out stimuli, with the sign of r",
     "determination": "coefficient of determination over held-out stimuli",
     "noise_corrected": "Pearson r over noise ceiling",
     "noise_corrected_r_squared": "squared Pearson r over reliability",
@@ -124,7 +125,7 @@ class Evaluator:
         measured = self.copies[test]
         p, y = every[:, :, 0].reshape(n, -1), measured[:, :, 0].reshape(n, -1)
         r, determination = held_out_scores(p, y)
-        scores = {"score": r, "r_squared": r**2, "determination": determination}
+        scores = {"score": r, "r_squared": r * np.abs(r), "determination": determination}
         draws: dict[str, Tensor] = {}
         if len(self.weights):
             device = rows.device
@@ -134,7 +135,7 @@ class Evaluator:
             )
             draws = {
                 "score": drawn.r,
-                "r_squared": drawn.r**2,
+                "r_squared": drawn.r * drawn.r.abs(),
                 "determination": drawn.determination,
             }
         return _Fold(

@@ -60,8 +60,8 @@ class Components(NamedTuple):
         Orthonormal columns ``T``, fewer than were asked for where features or responses are used
         up.
     dual
-        Columns ``A`` with :math:`K A = T`, apart from what ``K`` does not see: features of new
-        stimuli times :math:`X^\top A` are their scores.
+        Columns ``A`` with :math:`K A = T`: centred features of new stimuli times :math:`X^\top A`
+        are their scores.
     """
 
     scores: Float[Tensor, "row component"]

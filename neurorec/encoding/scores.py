@@ -71,18 +71,27 @@ def resampled_scores(
 
 
 def _weighted(predicted: Tensor, measured: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    # In units of the responses' deviation no sum is large, and float32 is enough.
-    mean, deviation = measured.mean(dim=0), measured.std(dim=0, correction=0)
-    constant = deviation <= _ROUNDING * measured.abs().amax(dim=0)
-    scale = torch.where(constant, 1.0, deviation)
-    y = ((measured - mean) / scale).float()
-    p = ((predicted - mean) / scale).float()
-    n = weights.sum(dim=1, keepdim=True)
+    # In units of their own deviation around their own mean no sum is large, and float32 is enough.
+    y, y_mean, y_scale, flat_y = _standardised(measured)
+    p, p_mean, p_scale, flat_p = _standardised(predicted)
+    n = weights.sum(dim=1, keepdim=True).clamp_min(1)
     by, bp = weights @ y / n, weights @ p / n
     yy, pp, py = weights @ y**2 / n, weights @ p**2 / n, weights @ (p * y) / n
     variance_y, variance_p, covariance = yy - by**2, pp - bp**2, py - bp * by
-    flat_y = (variance_y <= _ROUNDING * yy) | constant
-    flat = flat_y | (variance_p <= _ROUNDING * pp)
-    r = covariance / torch.where(flat, 1.0, variance_y * variance_p).sqrt()
-    determination = 1 - (pp - 2 * py + yy) / torch.where(flat_y, 1.0, variance_y)
-    return torch.where(flat, 0.0, r).clamp(-1, 1), torch.where(flat_y, 0.0, determination)
+    no_y = (variance_y <= _ROUNDING * yy) | flat_y
+    neither = no_y | (variance_p <= _ROUNDING * pp) | flat_p
+    r = covariance / torch.where(neither, 1.0, variance_y * variance_p).sqrt()
+    ratio, shift = (p_scale / y_scale).float(), ((p_mean - y_mean) / y_scale).float()
+    error = ratio**2 * pp - 2 * ratio * py + yy + 2 * shift * (ratio * bp - by) + shift**2
+    determination = 1 - error / torch.where(no_y, 1.0, variance_y)
+    return torch.where(neither, 0.0, r).clamp(-1, 1), torch.where(no_y, 0.0, determination)
+
+
+def _standardised(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Standard scores in float32, mean, deviation, and where there is none."""
+    values = values.double()
+    mean = values.mean(dim=0)
+    deviation = (values - mean).square().mean(dim=0).sqrt()
+    flat = torch.from_numpy(is_constant(values.cpu().numpy())).to(values.device)
+    scale = torch.where(flat, 1.0, deviation)
+    return ((values - mean) / scale).float(), mean, scale, flat

@@ -60,8 +60,8 @@ def unique_variance(
         Timesteps that begin before are early, the others late; the middle of the model's time if
         left out. Of arrays, the number of the first late timestep.
     readout
-        ``BandedRidge()`` if left out, which has a penalty for each of the two sets, so that
-        neither suffers from the company of the other.
+        If left out, ``BandedRidge(n_iter=20)``, which has a penalty for each of the two sets, so
+        that neither suffers from the company of the other; of two, twenty ratios are enough.
     resampled
         What intervals are over: ``"neuroids"``, ``"stimuli"`` or ``"both"``.
 
@@ -82,7 +82,7 @@ def unique_variance(
     """
     check_option("resampled", resampled, RESAMPLED)
     options = options_of(
-        readout=BandedRidge() if readout is None else readout,
+        readout=BandedRidge(n_iter=20) if readout is None else readout,
         splits=splits,
         ceiling=ceiling,
         bootstrap=bootstrap,

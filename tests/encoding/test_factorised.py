@@ -88,6 +88,7 @@ def test_more_stimuli_no_noise_no_penalty_is_exact(planted):
     np.testing.assert_allclose(model.coef_, weights, rtol=0, atol=1e-9 * np.abs(weights).max())
     np.testing.assert_allclose(model.intercept_, 10, atol=1e-7)
     np.testing.assert_array_equal(model.penalty_, 1e-8)
+    assert model.penalty_.dtype == np.float64
 
 
 def test_factors_multiply_to_the_weights(planted):
@@ -217,11 +218,14 @@ def test_of_penalties_with_equal_errors_the_largest(planted):
 def test_patience(planted, monkeypatch):
     """Two penalties beyond the best are tried; a later, lower minimum would not be found."""
     x, y, *_ = planted(40, noise=0.5)
-    tried = []
+    tried, starts, ends = [], [], []
 
-    def counted(features, responses, penalty, *rest):
+    def counted(features, responses, penalty, space, stop):
         tried.append((penalty, responses.shape[1]))
-        return alternate(features, responses, penalty, *rest)
+        starts.append(space.clone())
+        factors = alternate(features, responses, penalty, space, stop)
+        ends.append(factors.space)
+        return factors
 
     monkeypatch.setattr(factorised, "alternate", counted)
     penalties = 10.0 ** np.arange(6, -4, -1)
@@ -231,6 +235,8 @@ def test_patience(planted, monkeypatch):
         expected = [(penalty, n_targets)] * 2 if n_targets else []  # once for each fold
         assert [t for t in tried if t[0] == penalty] == expected
     assert tried[-1][0] > penalties[-1]
+    for fold in range(2):  # each goes on from its own weights at the penalty before
+        torch.testing.assert_close(starts[2 + fold], ends[fold], rtol=0, atol=0)
 
 
 def test_targets_do_not_see_each_other(planted):

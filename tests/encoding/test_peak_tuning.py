@@ -98,8 +98,8 @@ def test_tuning_curve_by_hand():
     separate = tuning_curve(r, p, ranking="separate")
     assert separate.responses.tolist() == [3, 2, 1]
     assert separate.predictions.tolist() == [6, 5, 4]
-    ties = tuning_curve(np.array([1.0, 2.0, 1.0, 2.0]), np.arange(4.0))
-    assert ties.predictions.tolist() == [1, 3, 0, 2]
+    ties = tuning_curve(np.tile([1.0, 2.0], 500), np.arange(1000.0))
+    assert ties.predictions.tolist() == [*range(1, 1000, 2), *range(0, 1000, 2)]
 
 
 @given(r=COUNTS, p=COUNTS)

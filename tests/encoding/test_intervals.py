@@ -1,0 +1,98 @@
+"""Bootstrap intervals over neuroids and stimuli."""
+
+import numpy as np
+import pytest
+
+from neurorec.encoding import Bootstrap, KFold, Ridge, fit
+from neurorec.encoding.intervals import RESAMPLED, population_limits
+from neurorec.stats import bootstrap_interval
+
+
+@pytest.mark.parametrize("n_neuroids", [21, 22])
+def test_over_neuroids_as_scipy_draws_them(rng, n_neuroids):
+    values = rng.normal(size=(n_neuroids, 3))
+    bootstrap = Bootstrap(n_draws=4000)
+    ours = population_limits(values, np.repeat(values[None], 4000, axis=0), bootstrap)[0]
+    low, high = bootstrap_interval(values, axis=0, n_draws=4000, seed=1)
+    # Limits of two bootstraps of 4000 draws: each quantile has a standard error of about
+    # sqrt(0.025 * 0.975 / 4000) / density, with a density of 0.06 / deviation at 2 deviations.
+    error = np.sqrt(0.025 * 0.975 / 4000) / 0.058 * 1.25 / np.sqrt(n_neuroids)
+    # Medians of few neurons jump from one to the next: the gaps at the limits come on top.
+    ordered = np.sort(values, axis=0)
+    gap = np.diff(ordered, axis=0)[3:-3].max(axis=0)
+    assert (np.abs(ours - np.stack([low, high])) < 5 * error + gap).all()
+
+
+def test_over_stimuli(rng):
+    draws = rng.normal(size=(400, 9, 2))
+    limits = population_limits(draws.mean(axis=0), draws, Bootstrap(n_draws=400, level=0.9))
+    expected = np.quantile(np.median(draws, axis=1), [0.05, 0.95], axis=0)
+    np.testing.assert_allclose(limits[1], expected, atol=1e-6)  # float32
+
+
+def test_over_both_of_one_draw(rng):
+    # Every draw of stimuli is the same: what is left is the interval over neuroids.
+    values = rng.normal(size=(15, 2))
+    limits = population_limits(values, np.repeat(values[None], 500, axis=0), Bootstrap(n_draws=500))
+    np.testing.assert_allclose(limits[2], limits[0], atol=1e-6)
+    np.testing.assert_allclose(limits[1], np.stack([np.median(values, axis=0)] * 2), atol=1e-6)
+
+
+def test_one_neuroid_says_nothing_of_others(rng):
+    draws = rng.normal(size=(100, 1, 2))
+    limits = population_limits(draws.mean(axis=0), draws, Bootstrap(n_draws=100))
+    assert np.isnan(limits[[0, 2]]).all()
+    assert np.isfinite(limits[1]).all()
+
+
+def test_weights_are_of_an_experiment_of_the_same_size():
+    weights = Bootstrap(n_draws=50, seed=3).stimulus_weights(30)
+    assert weights.shape == (50, 30)
+    assert (weights.sum(axis=1) == 30).all()
+    np.testing.assert_array_equal(weights, Bootstrap(n_draws=50, seed=3).stimulus_weights(30))
+    assert not np.array_equal(weights, Bootstrap(n_draws=50, seed=4).stimulus_weights(30))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [({"n_draws": -1}, "n_draws must be at least 0, got -1"), ({"level": 1.0}, "level must lie")],
+)
+def test_bad_options(option, message):
+    with pytest.raises(ValueError, match=message):
+        Bootstrap(**option)
+
+
+def test_intervals_of_a_fit(make, rng):
+    x = rng.normal(size=(150, 10, 2))
+    y = x[:, :, :1] + rng.normal(size=(150, 10, 1))
+    options = {"readout": Ridge(penalties=[1.0]), "splits": KFold(3)}
+    scores = fit(make(x, name="u"), make(y), bootstrap=Bootstrap(n_draws=300), **options)
+    assert scores["ci_low"].dims == ("quantity", "resampled", "model_time", "time_bin")
+    assert scores["resampled"].values.tolist() == list(RESAMPLED)
+    assert (scores["ci_low"] < scores["median"]).all()
+    assert (scores["ci_high"] > scores["median"]).all()
+    both, alone = (
+        (scores["ci_high"] - scores["ci_low"]).isel(resampled=r, quantity=0) for r in (2, [0, 1])
+    )
+    assert (both > 0.95 * alone.max("resampled")).all()
+    assert (scores["neuroid_ci_low"] < scores["score"].mean("split")).all()
+    # The interval of each neuron over stimuli, by hand: draws keep the fold of a stimulus.
+    weights = Bootstrap(n_draws=300).stimulus_weights(150).astype(int)
+    model = options["readout"]
+    r = np.zeros((300, 10))
+    responses = make(y)
+    for train, test in KFold(3).split(responses):
+        p = model.fit(x[train, :, 0], y[train, :, 0]).predict(x[test, :, 0])
+        for d in range(300):
+            again = np.repeat(np.arange(50), weights[d, test])
+            r[d] += [np.corrcoef(p[again, i], y[test[again], i, 0])[0, 1] / 3 for i in range(10)]
+    low, high = np.quantile(r, [0.025, 0.975], axis=0)
+    np.testing.assert_allclose(scores["neuroid_ci_low"][:, 0, 0], low, atol=1e-5)
+    np.testing.assert_allclose(scores["neuroid_ci_high"][:, 0, 0], high, atol=1e-5)
+
+
+def test_without_draws_there_are_no_intervals(make, rng):
+    x = rng.normal(size=(60, 5, 2))
+    scores = fit(make(x, name="u"), make(x), bootstrap=Bootstrap(n_draws=0))
+    assert not [name for name in scores if "ci_" in str(name)]
+    assert "resampled" not in scores.coords

@@ -1,0 +1,133 @@
+"""Trials of a model: means, halves, and how reliable predictions from them are."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurorec.encoding import Bootstrap, Ridge, fit
+from neurorec.encoding.rows import rows_of
+
+IDENTIFIERS = np.array(["b", "a", "b", "c", "a", "b", "a", "c", "x"])
+REPETITIONS = np.array([0, 1, 2, 0, 0, 1, 2, 1, 0])
+STIMULI = np.array(["a", "b", "c"])
+
+
+def values(rng):
+    return rng.normal(size=(9, 2, 1))
+
+
+def test_means_over_trials(rng):
+    x = values(rng)
+    rows = rows_of(IDENTIFIERS, REPETITIONS, STIMULI, halves=False)
+    expected = np.stack([x[IDENTIFIERS == s].mean(axis=0) for s in STIMULI])
+    np.testing.assert_allclose(rows.mean(x), expected, atol=1e-12)
+    assert rows.n_trials == (2, 3)
+    assert rows.of(np.array([2, 0])).tolist() == [2, 0]
+
+
+def test_halves_are_apart_and_of_one_size(rng):
+    rows = rows_of(IDENTIFIERS, REPETITIONS, STIMULI)
+    assert rows.has_halves
+    (_, first), (one, starts), (other, _) = rows.groups
+    assert not set(one) & set(other)
+    assert len(one) == len(other) == 3
+    assert IDENTIFIERS[one[starts]].tolist() == ["a", "b", "c"]
+    assert rows.of(np.array([1])).tolist() == [1, 4, 7]
+    assert rows.mean(values(rng)).shape == (9, 2, 1)
+    assert first.tolist() == [0, 3, 6]
+
+
+def test_first_repetitions(rng):
+    x = values(rng)
+    rows = rows_of(IDENTIFIERS, REPETITIONS, STIMULI, n_trials=1)
+    expected = np.stack([x[(IDENTIFIERS == s) & (REPETITIONS == 0)][0] for s in STIMULI])
+    np.testing.assert_array_equal(rows.mean(x), expected)
+    assert not rows.has_halves
+
+
+@pytest.mark.parametrize("n_trials", [0, 3])
+def test_more_trials_than_there_are(n_trials):
+    with pytest.raises(ValueError, match=f"{n_trials} model trials were asked for, a stimulus has"):
+        rows_of(IDENTIFIERS, REPETITIONS, STIMULI, n_trials=n_trials)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_any_order_of_presentations(seed):
+    rng = np.random.default_rng(seed)
+    x, order = values(rng), rng.permutation(9)
+    expected = rows_of(IDENTIFIERS, REPETITIONS, STIMULI).mean(x)
+    moved = rows_of(IDENTIFIERS[order], REPETITIONS[order], STIMULI).mean(x[order])
+    np.testing.assert_allclose(moved, expected, atol=1e-12)
+
+
+@pytest.fixture
+def stochastic(rng, make):
+    """A model with noise of its own, and neurons that follow its mean."""
+
+    def stochastic(trials, noise, n=400, p=6, monkey_trials=4):
+        mean = rng.normal(size=(n, p))
+        stimulus = np.repeat(np.arange(n), trials)
+        x = mean[stimulus] + noise * rng.normal(size=(n * trials, p))
+        shown = np.repeat(np.arange(n), monkey_trials)
+        y = (mean @ rng.normal(size=(p, 20)))[shown]
+        y = y + 0.5 * y.std() * rng.normal(size=y.shape)
+        names = np.array([f"s{i:04d}" for i in range(n)])
+        return (
+            make(x[:, :, None], stimulus_id=names[stimulus], name="u"),
+            make(y[:, :, None], stimulus_id=names[shown]),
+        )
+
+    return stochastic
+
+
+PLAIN = {"readout": Ridge(penalties=[1e-3]), "bootstrap": Bootstrap(n_draws=0)}
+
+
+@pytest.mark.parametrize("trials", [2, 4, 8])
+def test_reliability_of_predictions(stochastic, trials):
+    # Features of signal 1 and noise 1/trials: predictions are linear in them.
+    features, responses = stochastic(trials, noise=1.0)
+    scores = fit(features, responses, **PLAIN)
+    expected = trials / (trials + 1)
+    # 400 stimuli in 5 folds, 20 neurons of one 6-dimensional code: the standard error of a
+    # correlation over 400 is at most 0.05, the correction multiplies it by at most 2.
+    assert float(scores["prediction_reliability"].mean()) == pytest.approx(expected, abs=0.1)
+    corrected = scores["score"].mean("split") / np.sqrt(
+        scores["reliability"] * scores["prediction_reliability"]
+    )
+    np.testing.assert_allclose(
+        scores["noise_corrected"], corrected.transpose(*scores["noise_corrected"].dims), atol=1e-12
+    )
+    assert scores.attrs["n_model_trials"] == trials
+
+
+def test_corrected_scores_do_not_depend_on_the_number_of_trials(stochastic):
+    features, responses = stochastic(8, noise=1.0, n=1500)
+    medians = [
+        float(fit(features, responses, model_trials=n, **PLAIN)["noise_corrected"].median())
+        for n in (2, 8)
+    ]
+    # Both reach the ceiling, up to the errors above with 1500 stimuli.
+    assert medians == pytest.approx([1, 1], abs=0.05)
+    raw = [
+        float(fit(features, responses, model_trials=n, **PLAIN)["score"].median()) for n in (2, 8)
+    ]
+    assert raw[0] < raw[1] - 0.05
+
+
+def test_as_many_trials_as_the_monkey(stochastic):
+    features, responses = stochastic(8, noise=1.0, n=60)
+    matched = fit(features, responses, model_trials="matched", **PLAIN)
+    assert matched.attrs["n_model_trials"] == 4
+    given_ = fit(features, responses, model_trials=4, **PLAIN)
+    np.testing.assert_array_equal(matched["score"], given_["score"])
+
+
+def test_a_deterministic_model_has_no_reliability(stochastic):
+    features, responses = stochastic(1, noise=0.0, n=60)
+    assert "prediction_reliability" not in fit(features, responses, **PLAIN)
+    with pytest.raises(ValueError, match="4 model trials were asked for, a stimulus has 1"):
+        fit(features, responses, model_trials="matched", **PLAIN)
+    with pytest.raises(ValueError, match='model_trials must be a number, "matched" or None'):
+        fit(features, responses, model_trials="some", **PLAIN)
