@@ -309,9 +309,12 @@ def test_the_best_timestep_of_a_bin_is_marked_where_its_interval_excludes_zero()
 def test_the_line_runs_around_the_cells_whose_interval_excludes_zero():
     inside = np.array([[True, False], [True, True]])
     x, y = np.array([0.0, 10.0, 20.0]), np.array([-0.5, 0.5, 1.5])
-    edges = {tuple(map(tuple, edge)) for edge in _outlines(inside, x, y)}
+    edges, of_others = (
+        {tuple(map(tuple, edge)) for edge in _outlines(cells, x, y)} for cells in (inside, ~inside)
+    )
     # The lower right cell is outside: the edges above it and to its left.
     assert edges == {((10.0, 0.5), (20.0, 0.5)), ((10.0, -0.5), (10.0, 0.5))}
+    assert of_others == edges
 
 
 def test_the_matrix_says_how_many_cells_exclude_zero():
