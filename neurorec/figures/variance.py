@@ -129,9 +129,9 @@ def _draw_over_bins(axes: Axes, results: xr.Dataset, parts: tuple[str, ...]) -> 
     level(axes, 0.0, dashed=False, colour=FAINT)
     for part in parts:
         one = results.sel(part=part)
-        low, high = one["ci_low"].values, one["ci_high"].values
-        markers = len(time) <= 25
-        curve(axes, time, one["median"].values, _STYLES[part], low=low, high=high, markers=markers)
+        median, style = one["median"].values, _STYLES[part]
+        low, high = (one[k].values if k in one else None for k in _LIMITS)
+        curve(axes, time, median, style, low=low, high=high, markers=len(time) <= 25)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 

@@ -8,6 +8,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from neurorec import encoding
+from neurorec.assemblies import build
+from neurorec.datasets import Population, simulate_population
 from neurorec.figures import (
     MODELS,
     encoding_over_time,
@@ -37,9 +40,10 @@ def curves(axes: Axes, n: int) -> list[np.ndarray]:
 
 
 def bands(axes: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of bands that have a value."""
     found = [c for c in axes.collections if isinstance(c, FillBetweenPolyCollection)]
     edges = []
-    for band in found:
+    for band in (c for c in found if c.get_paths()):
         vertices = np.asarray(band.get_paths()[0].vertices)
         xs = np.unique(vertices[:, 0])
         low = np.array([vertices[vertices[:, 0] == x, 1].min() for x in xs])
@@ -73,8 +77,9 @@ def test_a_single_model_time_is_a_line_over_the_bins():
     ((low, high),) = bands(axes)
     np.testing.assert_allclose(low, of["ci_low"].sel(resampled="both"))
     np.testing.assert_allclose(high, of["ci_high"].sel(resampled="both"))
-    expected = np.median(scores["static_score"].mean("split") / scores["ceiling"], axis=0)
-    np.testing.assert_allclose(control[:, 1], expected)
+    np.testing.assert_array_equal(
+        control[:, 1], scores["static_median"].sel(quantity="noise_corrected")
+    )
     assert 1.0 in heights(axes)
     words = written(figure)
     assert "95 % bootstrap over neurons and stimuli" in words
@@ -92,23 +97,37 @@ def test_bands_are_of_the_bootstrap_that_is_asked_for(resampled):
     np.testing.assert_allclose(low, of["ci_low"])
 
 
-def test_the_control_is_corrected_as_the_scores_are():
-    """With a floor under the reliability, the square root of it is not what divides."""
+def test_a_neuron_without_a_ceiling_does_not_move_the_median():
     scores = fitted(time="lag")
-    floored = np.maximum(scores["ceiling"], 0.8)
-    mean = scores["score"].mean("split")
-    scores["noise_corrected"] = (mean / floored).transpose(*scores["noise_corrected"].dims)
+    scores["ceiling"][2] = np.nan
     table = encoding_over_time_table(scores)
-    expected = np.median(scores["static_score"].mean("split") / floored, axis=0)
-    np.testing.assert_allclose(table["static_control"], expected)
+    kept = scores["ceiling"].isel(neuroid=[0, 1, 3, 4, 5, 6])
+    np.testing.assert_allclose(table["ceiling_median"], np.median(kept, axis=0))
 
 
-def test_a_neuron_without_a_score_does_not_move_the_control():
-    scores = fitted(time="lag", trials=False)
-    scores["static_score"][:, 2] = np.nan
-    table = encoding_over_time_table(scores)
-    kept = scores["static_score"].isel(neuroid=[0, 1, 3, 4, 5, 6]).mean("split")
-    np.testing.assert_allclose(table["static_control"], np.median(kept, axis=0))
+def test_without_draws_there_are_no_bands():
+    for scores in (fitted(time="lag", draws=False), fitted(n_steps=3, draws=False)):
+        figure = encoding_over_time(scores)
+        assert not any(bands(axes) for axes in drawn(figure))
+        assert "none were drawn" in written(figure)
+    figure = time_grid(fitted(n_steps=3, draws=False))
+    assert "no intervals" in written(figure)
+    table = time_grid_table(fitted(n_steps=3, draws=False))
+    assert table["ci_low"].isna().all()
+    assert not table["excludes_zero"].any()
+    assert table["best_of_bin"].sum() == 9
+    bare = partition(9).drop_vars(["ci_low", "ci_high"])
+    assert not any(bands(a) for a in drawn(variance_partition(bare)))
+    assert "intervals" not in written(variance_partition(bare))
+    variance_partition(partition(1).drop_vars(["ci_low", "ci_high"]))
+
+
+@pytest.mark.parametrize("draw", [encoding_over_time, time_grid])
+def test_half_an_interval_is_refused(draw):
+    with pytest.raises(ValueError, match="needs both 'ci_low' and 'ci_high' or neither"):
+        draw(fitted().drop_vars("ci_low"))
+    with pytest.raises(ValueError, match="needs both 'ci_low' and 'ci_high' or neither"):
+        variance_partition(partition().drop_vars("ci_high"))
 
 
 def test_without_single_trials_r_is_drawn_and_no_ceiling():
@@ -128,31 +147,42 @@ def test_r_is_drawn_with_the_median_ceiling_of_each_bin():
     (axes,) = drawn(encoding_over_time(scores, quantity="score"))
     expected = np.median(scores["ceiling"], axis=0)
     assert any(np.array_equal(line[:, 1], expected) for line in curves(axes, 9))
-    static = np.median(scores["static_score"].mean("split"), axis=0)
-    assert any(np.allclose(line[:, 1], static) for line in curves(axes, 9))
+    static = scores["static_median"].sel(quantity="score")
+    assert any(np.array_equal(line[:, 1], static) for line in curves(axes, 9))
 
 
 def test_each_timestep_of_a_grid_is_a_line():
     scores = fitted(n_steps=6, n_bins=9)
     figure = encoding_over_time(scores)
     (axes,) = [a for a in drawn(figure) if len(curves(a, 9)) > 1]
-    *lines, control = axes.lines[-7:]
+    *lines, control, chosen = axes.lines[-8:]
     of = scores["median"].sel(quantity="noise_corrected")
     for line, expected in zip(lines, of, strict=True):
         np.testing.assert_array_equal(line.get_ydata(), expected)
     assert control.get_linestyle() == "--"
     brightness = [sum(to_rgb(line.get_color())) for line in lines]
     assert brightness == sorted(brightness)
-    assert not bands(axes)
+    dynamic = scores.sel(quantity="noise_corrected")
+    np.testing.assert_array_equal(chosen.get_ydata(), dynamic["dynamic_median"])
+    ((low, high),) = bands(axes)
+    np.testing.assert_allclose(low, dynamic["dynamic_ci_low"].sel(resampled="both"))
+    np.testing.assert_allclose(high, dynamic["dynamic_ci_high"].sel(resampled="both"))
     assert "model timestep (10 ms each)" in written(figure)
+    assert "chosen in training: the timestep best there" in written(figure)
+
+
+def test_where_nothing_was_chosen_the_intervals_are_in_the_table():
+    figure = encoding_over_time(fitted(time="cumulative", static=False))
     assert "intervals in the table" in written(figure)
+    assert not any(bands(axes) for axes in drawn(figure))
 
 
 def test_few_timesteps_have_bands():
     scores = fitted(n_steps=3)
     axes = next(a for a in drawn(encoding_over_time(scores)) if curves(a, 9))
     of = scores["ci_low"].sel(quantity="noise_corrected", resampled="both")
-    for (low, _), expected in zip(bands(axes), of, strict=True):
+    *own, _ = bands(axes)
+    for (low, _), expected in zip(own, of, strict=True):
         np.testing.assert_allclose(low, expected)
 
 
@@ -180,7 +210,7 @@ def test_models_of_many_lines_have_panels_of_one_height():
     panels = [a for a in drawn(figure) if a.get_title()]
     assert [a.get_title() for a in panels] == ["feedforward", "feedback"]
     assert panels[0].get_ylim() == panels[1].get_ylim()
-    assert len(curves(panels[1], 9)) == 8 + 1
+    assert len(curves(panels[1], 9)) == 8 + 2
 
 
 def test_a_quantity_that_one_lacks_is_drawn_of_none():
@@ -200,8 +230,7 @@ def test_one_bin_is_drawn_over_timesteps():
     (line,) = curves(axes, 6)
     np.testing.assert_array_equal(line, np.stack([np.arange(6), of], axis=1))
     level = float(pixels["median"].sel(quantity="noise_corrected").squeeze())
-    static = np.median(scores["static_score"].mean("split") / scores["ceiling"], axis=0)
-    assert {1.0, round(level, 9), round(static.item(), 9)} <= heights(axes)
+    assert {1.0, round(level, 9)} <= heights(axes)
     assert axes.get_xlabel() == "model timestep (10 ms each)"
     low, high = bands(axes)[1]
     assert low[0] < level < high[0]
@@ -255,9 +284,11 @@ def test_a_matrix_has_its_timesteps_upwards_and_its_bins_to_the_right():
     np.testing.assert_array_equal(corners[:, 0, 1], np.arange(7) - 0.5)
     assert mesh.get_clim() == (0.0, of.max())
     assert "noise-corrected r" in written(figure)
-    ceiling, static = (np.asarray(line.get_ydata())[:-1] for line in margin.lines[:2])
+    ceiling, chosen, static = (np.asarray(line.get_ydata())[:-1] for line in margin.lines[:3])
     np.testing.assert_allclose(ceiling, np.median(scores["ceiling"], axis=0))
-    np.testing.assert_allclose(static, np.median(scores["static_score"].mean("split"), axis=0))
+    as_r = scores.sel(quantity="score")
+    np.testing.assert_array_equal(chosen, as_r["dynamic_median"])
+    np.testing.assert_array_equal(static, as_r["static_median"])
 
 
 def test_the_best_timestep_of_a_bin_is_marked_where_its_interval_excludes_zero():
@@ -278,9 +309,12 @@ def test_the_best_timestep_of_a_bin_is_marked_where_its_interval_excludes_zero()
 def test_the_line_runs_around_the_cells_whose_interval_excludes_zero():
     inside = np.array([[True, False], [True, True]])
     x, y = np.array([0.0, 10.0, 20.0]), np.array([-0.5, 0.5, 1.5])
-    edges = {tuple(map(tuple, edge)) for edge in _outlines(inside, x, y)}
+    edges, of_others = (
+        {tuple(map(tuple, edge)) for edge in _outlines(cells, x, y)} for cells in (inside, ~inside)
+    )
     # The lower right cell is outside: the edges above it and to its left.
     assert edges == {((10.0, 0.5), (20.0, 0.5)), ((10.0, -0.5), (10.0, 0.5))}
+    assert of_others == edges
 
 
 def test_the_matrix_says_how_many_cells_exclude_zero():
@@ -337,7 +371,9 @@ def test_partition_over_bins():
             np.testing.assert_allclose(low, of["ci_low"])
             np.testing.assert_allclose(high, of["ci_high"])
     words = written(figure)
-    assert "early: timesteps 0–2; late: timesteps 3–7" in words
+    assert "early: 3 timesteps that begin before 30 ms; late: the other 5;" in words
+    assert "95 % bootstrap over neurons and stimuli" in words
+    assert left.get_ylabel() == "noise-corrected R²"
 
 
 def test_partition_of_one_bin():
@@ -400,6 +436,54 @@ def test_a_partition_needs_its_parts():
     for function in (variance_partition, variance_partition_table):
         with pytest.raises(ValueError, match="needs the part 'shared'; these results have"):
             function(results)
+
+
+@pytest.fixture(scope="module")
+def monkey():
+    """Features over five timesteps of 40 ms, and neurons that know one of them."""
+    rng = np.random.default_rng(0)
+    stimuli = [f"s{i}" for i in range(40)]
+    x = rng.normal(size=(40, 6, 5))
+    population = Population(n_neuroids=6, start_ms=60, stop_ms=180, bin_width_ms=40)
+    responses = simulate_population(stimuli, population, features=x[:, :4, 2], seed=0)
+    features = build(
+        x,
+        presentation={"stimulus_id": stimuli, "repetition": np.zeros(40, dtype=int)},
+        neuroid={"neuroid_id": [f"u{i}" for i in range(6)], "region": ["V4"] * 6},
+        time_bin_start=40.0 * np.arange(5),
+        time_bin_end=40.0 * np.arange(1, 6),
+    )
+    return features, responses.data.assembly
+
+
+@pytest.mark.parametrize("time", ["grid", "match", "lag", "all", "cumulative"])
+def test_every_fit_is_drawn(monkey, time):
+    few = {"ceiling": encoding.Ceiling(n_splits=5), "bootstrap": encoding.Bootstrap(n_draws=20)}
+    scores = encoding.fit(*monkey, time=time, device="cpu", **few)
+    table = encoding_over_time_table(scores)
+    of = scores.sel(quantity="noise_corrected")
+    np.testing.assert_array_equal(table["median"], of["median"].values.ravel())
+    control = of["static_median"].values
+    np.testing.assert_array_equal(table["static_control"][: len(control)], control)
+    assert "static control" in written(encoding_over_time(scores))
+    if time in ("grid", "cumulative"):
+        assert len(time_grid_table(scores)) == 5 * 3
+        time_grid(scores)
+    if time == "grid":
+        best = table.groupby("timestep")["median"].mean().idxmax()
+        assert best == 2  # what drives the neurons
+
+
+def test_a_unique_variance_is_drawn(monkey):
+    few = {"ceiling": encoding.Ceiling(n_splits=5), "bootstrap": encoding.Bootstrap(n_draws=20)}
+    result = encoding.unique_variance(*monkey, readout=encoding.Ridge(), device="cpu", **few)
+    table = variance_partition_table(result)
+    assert set(table["part"]) == set(result["part"].values)
+    row = table[(table["part"] == "late")]
+    np.testing.assert_array_equal(row["median"], result["median"].sel(part="late"))
+    words = written(variance_partition(result))
+    assert "early: 3 timesteps that begin before 100 ms; late: the other 2" in words
+    assert "95 % bootstrap over neurons and stimuli" in words
 
 
 CASES = {
