@@ -207,8 +207,6 @@ def labelled(scores: "xr.Dataset", data: "NeuralData", recorded: Mapping[str, An
     }
     if data.provenance.get("simulated"):
         attrs["simulated"] = 1
-    if "options" in recorded:
-        attrs["dt_ms"] = float(recorded["options"]["dt_ms"])
     return scores.assign_attrs(attrs)
 
 

@@ -1,6 +1,7 @@
 """What a fit needs before it starts: shared stimuli, folds, features to read, and a judge."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -162,7 +163,7 @@ class Setup:
             "responses": _stated(self.targets.presentations),
         }
         return {
-            "splits": provenance["splits"],
+            "splits": re.sub(r", \w+=None", "", str(provenance["splits"])),
             "readout": provenance["readout"],
             "areas": ", ".join(self.populations),
             "n_stimuli": len(self.alignment.stimulus_ids),
@@ -172,10 +173,22 @@ class Setup:
             "n_neuroids": self.targets.presentations.sizes[NEUROID],
             "n_repetitions": self.targets.n_repetitions,
             "n_model_trials": self.rows.n_trials[0],
+            **self._known(),
             "level": options.bootstrap.level,
             "n_draws": options.bootstrap.n_draws,
             "provenance": json.dumps(provenance),
         }
+
+    def _known(self) -> dict[str, Any]:
+        """The model's timestep, and whether anything is simulated, where that is known."""
+        widths = np.diff(self.axes.model, axis=0)
+        known: dict[str, Any] = {}
+        if self.axes.in_ms and np.allclose(widths, widths[0, 0]):
+            known["dt_ms"] = float(widths[0, 0])
+        sources = (self.targets.presentations, *(one.labels for one in self.populations.values()))
+        if any(source.attrs.get("simulated") for source in sources):
+            known["simulated"] = 1
+        return known
 
     def _in_sample_space(self, designs: Sequence[Design]) -> bool:
         """Inner products where they are smaller than the features, or bands need them."""

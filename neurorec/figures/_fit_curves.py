@@ -1,5 +1,6 @@
 """Scores of ``encoding.fit`` over time: over neural bins, over model timesteps, or as points."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -37,6 +38,11 @@ from neurorec.figures.style import (
 
 DASHED: Final = (0.0, (3.0, 1.5))
 _CEILING: Final = "noise ceiling"
+#: Where a ceiling comes from, by the method of ``encoding.Ceiling``.
+_CEILINGS: Final = {
+    "split_half": "split halves, Spearman-Brown corrected",
+    "explainable_variance": "explainable variance",
+}
 _STATIC: Final = "static control"
 CHOSEN: Final = "chosen in training"
 _ONE: Final = "#0072B2"  # of a single model, which needs no name
@@ -83,8 +89,16 @@ def step_label(result: Fitted) -> str:
 def fit_note(results: Mapping[str, Fitted], *more: str) -> str:
     """What was compared, in a sentence of what all results agree on."""
     attrs = shared_attrs(results)
-    parts = [sentence(attrs, *_NOTE), *more, sentence(attrs, "{convention}")]
+    parts = [sentence(attrs, *_NOTE), *more, _ceiling_note(attrs)]
     return "; ".join(part for part in parts if part)
+
+
+def _ceiling_note(attrs: Mapping[str, Any]) -> str:
+    """How the ceiling was estimated, in short; the attribute ``convention`` says it in full."""
+    if "ceiling_options" not in attrs:
+        return ""
+    method = json.loads(str(attrs["ceiling_options"]))["method"]
+    return f"noise ceiling from {_CEILINGS[method]}"
 
 
 def _draw_over_bins(results: Mapping[str, Fitted], *, named: bool, note: bool) -> Figure:

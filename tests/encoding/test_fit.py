@@ -75,7 +75,7 @@ def test_labels(recordings):
     assert scores["neuroid_id"].values.tolist() == [f"n{i}" for i in range(5)]
     assert (scores.attrs["n_stimuli"], scores.attrs["n_features"]) == (60, 90)
     assert scores.attrs["n_repetitions"] == 4
-    assert scores.attrs["splits"] == "KFold(n_splits=5, seed=0, stratify=None)"
+    assert scores.attrs["splits"] == "KFold(n_splits=5, seed=0)"
     assert "Spearman-Brown corrected" in scores.attrs["convention"]
     assert json.loads(scores.attrs["provenance"])["readout"] == "Ridge()"
     expected = scores["score"].mean("split") / scores["ceiling"]
