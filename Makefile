@@ -6,6 +6,8 @@
 
 PYTHON ?= python3.11
 ARGS ?=
+# Files of tests are shared out among processes; ARGS=-n0 runs them one after the other.
+PROCESSES := -n auto --maxprocesses 4 --dist loadfile
 
 VENV := .venv
 CURRENT := .venv-current
@@ -29,10 +31,10 @@ demo: $(VENV)/.stamp ## Train, record, compare with real recordings, report: mak
 	@$(VENV)/bin/neurorec demo $(ARGS)
 
 test: $(VENV)/.stamp ## The whole test suite on the Brain-Score stack; ARGS go to pytest
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest $(PROCESSES) $(ARGS)
 
 test-current: $(CURRENT)/.stamp ## The suite without Brain-Score on current releases; ARGS go to pytest
-	@$(CURRENT)/bin/python -m pytest $(ARGS)
+	@$(CURRENT)/bin/python -m pytest $(PROCESSES) $(ARGS)
 
 lint: $(VENV)/.stamp ## Style, types and the direction of imports
 	@$(VENV)/bin/ruff check .

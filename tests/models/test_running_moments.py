@@ -106,7 +106,7 @@ OF_A = {"areas.a.norm", "areas.a.links.a_1.norm"}
         ({"link_frozen": True}, {"areas.b.links.a_0.norm"}),
         ({"frozen": 2, "link_frozen": 1}, {*OF_A, "areas.b.links.a_0.norm"}),
     ],
-    ids=str,
+    ids=["none", "area", "link", "both"],
 )
 def test_what_is_frozen_keeps_its_moments(options, held):
     network = normed(**options)
