@@ -11,7 +11,7 @@ import xarray as xr
 from neurorec.assemblies import average_repetitions, to_netcdf
 from neurorec.datasets.population import Population
 from neurorec.datasets.simulate import simulate_population
-from neurorec.encoding import Ceiling, KFold, Ridge, fit, summary
+from neurorec.encoding import Bootstrap, Ceiling, Identity, KFold, Ridge, fit, summary
 from neurorec.stats import pearson
 
 PENALTIES = np.logspace(-1, 5, 13)
@@ -262,6 +262,46 @@ def test_constant_responses_in_one_bin_or_fold_score_zero(recordings):
     assert np.all(scores["score"][:, 1, :, 1] == 0)
     assert np.all(scores["score"][1:, 0, :, 0] != 0)
     assert scores.attrs["n_constant_responses"] == 1 + 5
+
+
+def test_a_perfect_model_reaches_one_in_every_measure(make, rng):
+    # The signal itself as prediction of means of four trials, for 4000 stimuli.
+    signal = rng.normal(size=(4000, 1, 1))
+    stimulus = np.repeat(np.arange(4000), 4)
+    trials = signal[stimulus] + rng.normal(size=(16000, 1, 1))
+    scores = fit(
+        make(signal),
+        make(trials, stimulus_id=[f"s{i:04d}" for i in stimulus]),
+        readout=Identity(),
+        splits=KFold(2),
+        ceiling=Ceiling(n_splits=3),
+        bootstrap=Bootstrap(n_draws=0),
+    )
+    for name in ("noise_corrected", "noise_corrected_r_squared", "noise_corrected_determination"):
+        # A reliability of 0.8 is known to about 2 (1 - 0.8) / sqrt(4000); four standard errors.
+        assert scores[name].item() == pytest.approx(1, abs=4 * 2 * 0.2 / np.sqrt(4000) / 0.8)
+        assert scores[name].attrs["long_name"].endswith(("ceiling", "reliability"))
+    assert scores["median"].sel(quantity="noise_corrected").item() == scores["noise_corrected"]
+
+
+def test_the_floor_of_the_reliability(recordings, rng):
+    features, responses = recordings()
+    responses.values[:] = rng.normal(size=responses.shape)
+    ceiling = Ceiling(n_splits=5, min_reliability=0.99)
+    scores = fit(features, responses, ceiling=ceiling)
+    assert scores["noise_corrected"].attrs["floor"] == "reliability counted as at least 0.99"
+    assert scores.attrs["n_unreliable"] == 5
+    for corrected, raw, power in (
+        ("noise_corrected", "score", 0.5),
+        ("noise_corrected_r_squared", "r_squared", 1),
+        ("noise_corrected_determination", "determination", 1),
+    ):
+        expected = scores[raw].mean("split") / 0.99**power
+        np.testing.assert_allclose(scores[corrected], expected, rtol=1e-12)
+    # Draws of stimuli have the floor too: one neuroid's interval is that of its score.
+    plain = fit(features, average_repetitions(responses))
+    for name in ("neuroid_ci_low", "neuroid_ci_high"):
+        np.testing.assert_allclose(scores[name], plain[name] / np.sqrt(0.99), atol=1e-5)
 
 
 def test_noise_is_not_divided_by_nothing(recordings, rng):
