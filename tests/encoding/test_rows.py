@@ -38,6 +38,12 @@ def test_halves_are_apart_and_of_one_size(rng):
     assert first.tolist() == [0, 3, 6]
 
 
+def test_halves_are_drawn():
+    shown, numbers = np.full(8, "a"), np.arange(8)
+    halves = [rows_of(shown, numbers, np.array(["a"]), seed=seed).groups[1][0] for seed in (0, 1)]
+    assert len({frozenset(half.tolist()) for half in (*halves, numbers[:4], numbers[4:])}) == 4
+
+
 @pytest.mark.parametrize(
     ("trials", "expected"),
     # Noise of a half over that of all: 1/floor(n/2) over 1/n, each the mean over stimuli.
