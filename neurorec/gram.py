@@ -21,6 +21,8 @@ DEVICES: Final = ("auto", "cpu", "cuda")
 
 # A Gram matrix is symmetric: with R bands of rows only (R + 1) / (2 R) of the products are made.
 _BANDS = 4
+# The same as in neurorec.stats: sums of squares below this share of the raw ones are rounding.
+_ROUNDING: Final = 1e-20
 
 
 def resolve_device(device: str) -> torch.device:
@@ -122,8 +124,7 @@ def gram_of_blocks(
             total = torch.zeros(shape, dtype=torch.float64, device=target)
         for t, activity in enumerate(slab):
             if centred:
-                activity = activity.to(torch.float64)
-                activity = activity - activity.mean(dim=0)
+                activity = _deviations(activity.to(torch.float64))
             _add_products(total[t], activity.to(dtype))
     if total is None:
         raise ValueError("a Gram matrix needs at least one block of units, got none")
@@ -176,6 +177,13 @@ def _native(dtype: np.dtype) -> np.dtype:
     return dtype.newbyteorder("=") if dtype.kind == "f" else np.dtype(np.float64)
 
 
+def _deviations(activity: Tensor) -> Tensor:
+    """Deviations from each unit's mean; exactly 0 where they are rounding."""
+    deviations = activity - activity.mean(dim=0)
+    flat = deviations.square().sum(dim=0) <= _ROUNDING * activity.square().sum(dim=0)
+    return deviations.masked_fill_(flat, 0) if flat.any() else deviations
+
+
 def _add_products(total: Tensor, activity: Tensor) -> None:
     """Add the upper bands of ``activity @ activity.T`` to ``total``, in place."""
     n = len(activity)
@@ -186,8 +194,10 @@ def _add_products(total: Tensor, activity: Tensor) -> None:
 
 
 def _mirrored(total: Tensor) -> Tensor:
-    """``total`` with its lower triangle replaced by the upper one."""
-    return total.triu() + total.triu(diagonal=1).mT
+    """``total`` with its lower triangle replaced by the upper one, in place."""
+    for one in total:
+        one.copy_(one.triu() + one.triu(diagonal=1).mT)
+    return total
 
 
 def _finite(total: Tensor) -> Tensor:

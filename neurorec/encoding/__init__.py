@@ -12,7 +12,6 @@ from neurorec.encoding.baselines import pixels as pixels
 from neurorec.encoding.between_animals import between_animals as between_animals
 from neurorec.encoding.ceilings import Ceiling as Ceiling
 from neurorec.encoding.ceilings import noise_ceiling as noise_ceiling
-from neurorec.encoding.ceilings import noise_corrected as noise_corrected
 from neurorec.encoding.ceilings import reliability_draws as reliability_draws
 from neurorec.encoding.controls import sample_units as sample_units
 from neurorec.encoding.controls import shuffled as shuffled

@@ -56,9 +56,10 @@ def align(
         n_only_responses=len(wanted) - len(shared),
     )
     if not shared:
+        some = sorted(every, key=str)[:2]
         raise ValueError(
-            f"features and responses share no stimulus_id: features have {sorted(every)[:2]}"
-            f"..., responses have {wanted[:2]}...; give both the identifiers of one stimulus set"
+            f"features and responses share no stimulus_id: features have {some}..., responses "
+            f"have {wanted[:2]}...; give both the identifiers of one stimulus set"
         )
     if on_mismatch == "error" and (result.n_only_features or result.n_only_responses):
         raise ValueError(

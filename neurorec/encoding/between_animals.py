@@ -12,6 +12,7 @@ from neurorec.assemblies import NEUROID, PRESENTATION, check, columns_of
 from neurorec.encoding.ceilings import Ceiling
 from neurorec.encoding.fit import fit
 from neurorec.encoding.splits import Splits
+from neurorec.encoding.times import TimeChoice
 from neurorec.stats.repetitions import by_stimulus
 
 #: What predicts an animal: each of the others in turn, or all others together.
@@ -26,7 +27,7 @@ def between_animals(
     *,
     readout: BaseEstimator | None = None,
     splits: Splits | None = None,
-    time: str = "grid",
+    time: str | TimeChoice = "grid",
     sources: str = "each",
     device: str = "auto",
     on_mismatch: str = "error",

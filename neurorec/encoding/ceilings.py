@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 from typing import Final, final
 
 import numpy as np
@@ -18,13 +17,6 @@ from neurorec.encoding.split_half import split_half_draws, split_half_reliabilit
 
 #: How the reliability of mean responses is estimated.
 METHODS: Final = ("split_half", "explainable_variance")
-
-#: Power of the reliability that is the best value to be expected of each measure.
-EXPONENTS: Final = MappingProxyType({"score": 0.5, "r_squared": 1.0, "determination": 1.0})
-
-_LONG_NAMES: Final = MappingProxyType(
-    {"score": "correlation", "r_squared": "squared correlation", "determination": "R²"}
-)
 
 
 @final
@@ -139,42 +131,6 @@ def reliability_draws(
         return explainable_variance_draws(responses, weights)
     n_splits = min(ceiling.n_splits, most_splits)
     return split_half_draws(responses, weights, n_splits=n_splits, seed=ceiling.seed)
-
-
-def noise_corrected(
-    score: xr.DataArray,
-    ceiling: xr.Dataset,
-    *,
-    min_reliability: float,
-    quantity: str = "score",
-) -> xr.DataArray:
-    r"""Measure over the best that can be expected, with a floor under the reliability.
-
-    Pearson r is divided by the root of the reliability :math:`\rho`, squared r and the
-    coefficient of determination by the reliability itself: a model that predicts the signal
-    exactly has, of responses with the variance of noise :math:`(1 - \rho)` of the whole, the
-    expected :math:`r = \sqrt{\rho}` and :math:`R^2 = \rho`.
-
-    Without the minimum, the score of a neuroid that is noise would be divided by about 0.
-
-    Parameters
-    ----------
-    score
-        Values of the measure.
-    quantity
-        Which measure it is: ``"score"`` (Pearson r), ``"r_squared"`` or ``"determination"``.
-
-    Raises
-    ------
-    ValueError
-        If the measure is unknown.
-    """
-    check_option("quantity", quantity, EXPONENTS)
-    floored = ceiling["reliability"].clip(min=min_reliability) ** EXPONENTS[quantity]
-    return (score / floored).assign_attrs(
-        long_name=f"{_LONG_NAMES[quantity]} over its noise ceiling",
-        floor=f"reliability counted as at least {min_reliability}",
-    )
 
 
 def _check_weights(weights: np.ndarray, n_stimuli: int) -> None:

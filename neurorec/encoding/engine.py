@@ -80,10 +80,12 @@ def predictions(
     started: dict[Entry, _Started] = {}
     varies = False
     for design, sheet in zip(designs, sheets, strict=True):
-        varies = varies or sheet.varies
+        sheet_varies = sheet.varies
+        varies = varies or sheet_varies
         wanted = any(use.entry[0] in job.choosing for use in design.uses)
         columns = columns_of(design.bins, job.n_bins, job.n_copies)
-        found = [_fit(job, sheet, columns, fold, wanted=wanted) for fold in job.folds]
+        fitted = _fit if sheet_varies else _means
+        found = [fitted(job, sheet, columns, fold, wanted=wanted) for fold in job.folds]
         for use in design.uses:
             one = started.pop(use.entry, None) or _Started.of(job)
             one.fill(found, use.bins, [design.bins.index(b) for b in use.bins])
@@ -160,22 +162,37 @@ class Best:
 def _fit(job: Job, sheet: Sheet, columns: Sequence[int], fold: Fold, *, wanted: bool) -> Prediction:
     """Predictions of some columns in one fold, with their relative error if it is ``wanted``."""
     train, test = fold
-    rows = job.rows.of(test)
-    y = job.columns if len(columns) == job.columns.shape[2] else job.columns[:, :, list(columns)]
-    shape = (y.shape[1], job.n_copies, -1)
-    variance = y[train].var(dim=0, correction=0)
-    if not sheet.varies:
-        # As in a synchronous network before the image has arrived.
-        mean = y[train].mean(dim=0).expand(len(rows), -1, -1)
-        error = torch.ones_like(variance).reshape(shape) if wanted else None
-        return Prediction(mean.reshape(len(rows), *shape), error)
+    rows, y = job.rows.of(test), _columns(job, columns)
     found = job.predict(sheet, y, train, rows)
-    error = found.training_error
-    if wanted and error is None:
-        error = training_error(job.predict, sheet, y, train)
-    if wanted and error is not None:
-        error = (error / torch.where(variance > 0, variance, 1.0)).reshape(shape)
-    return Prediction(found.held_out.reshape(len(rows), *shape), error if wanted else None)
+    error = None
+    if wanted:
+        error = found.training_error
+        if error is None:
+            error = training_error(job.predict, sheet, y, train)
+        variance = y[train].var(dim=0, correction=0)
+        error = _by_copy(job, error / torch.where(variance > 0, variance, 1.0))
+    return Prediction(_by_copy(job, found.held_out), error)
+
+
+def _means(
+    job: Job, sheet: Sheet, columns: Sequence[int], fold: Fold, *, wanted: bool
+) -> Prediction:
+    """The same of features that do not vary, as before the image has arrived: training means."""
+    train, test = fold
+    means = _columns(job, columns)[train].mean(dim=0)
+    held_out = means.expand(len(job.rows.of(test)), -1, -1)
+    error = _by_copy(job, torch.ones_like(means)) if wanted else None
+    return Prediction(_by_copy(job, held_out), error)
+
+
+def _columns(job: Job, columns: Sequence[int]) -> Float[Tensor, "stimulus neuroid column"]:
+    every = len(columns) == job.columns.shape[2]
+    return job.columns if every else job.columns[:, :, list(columns)]
+
+
+def _by_copy(job: Job, values: Tensor) -> Tensor:
+    """Values (..., neuroid, column) as (..., neuroid, copy, bin)."""
+    return values.reshape(*values.shape[:-1], job.n_copies, -1)
 
 
 @final

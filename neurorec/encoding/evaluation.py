@@ -22,7 +22,6 @@ from torch import Tensor
 
 from neurorec.encoding.engine import Predicted
 from neurorec.encoding.intervals import Bootstrap, population_limits
-from neurorec.encoding.rows import Rows
 from neurorec.encoding.scores import held_out_scores, resampled_scores
 from neurorec.encoding.targets import Fold
 from neurorec.stats.correlation import is_constant, pearson, spearman_brown
@@ -85,14 +84,16 @@ class Evaluator:
         Of the mean responses; None if it is not known.
     min_reliability
         Least that the reliability of predictions counts as.
+    lengthening
+        Noise variance of a model's half of trials over that of all; None without halves.
     """
 
     copies: Float[np.ndarray, "stimulus neuroid copy bin"]
     folds: Sequence[Fold]
-    rows: Rows
     weights: Float[Tensor, "draw stimulus"]
     reliability: Reliability | None
     min_reliability: float
+    lengthening: float | None
 
     def __call__(self, predicted: Predicted) -> Evaluation:
         """Scores, quantities and their draws."""
@@ -101,10 +102,7 @@ class Evaluator:
             for (_, test), rows in zip(self.folds, predicted.held_out, strict=True)
         ]
         scores = {name: np.stack([fold.scores[name] for fold in folds]) for name in folds[0].scores}
-        draws = {
-            name: torch.stack([fold.draws[name] for fold in folds]).mean(dim=0)
-            for name in folds[0].draws
-        }
+        draws = {name: _mean([fold.draws[name] for fold in folds]) for name in folds[0].draws}
         halves = [fold.agreement for fold in folds if fold.agreement is not None]
         reliability = np.mean(halves, axis=0) if halves else None
         like = predicted.held_out[0]
@@ -142,9 +140,15 @@ class Evaluator:
             scores={name: one.reshape(shape) for name, one in scores.items()},
             draws={name: one.reshape(-1, *shape) for name, one in draws.items()},
             null=pearson(every[:, :, 1:], measured[:, :, 1:]).swapaxes(0, 1),
-            agreement=spearman_brown(pearson(halves[:n], halves[n:])) if len(halves) else None,
+            agreement=self._agreement(halves[:n], halves[n:]),
             n_constant=int(is_constant(p).sum()),
         )
+
+    def _agreement(self, first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
+        """Reliability of predictions from all trials, by those from halves of them."""
+        if self.lengthening is None:
+            return None
+        return spearman_brown(pearson(first, second), lengthening=self.lengthening)
 
     def _corrected(
         self, raw: dict[str, Tensor], predictions: np.ndarray | None, *, drawn: bool
@@ -163,6 +167,14 @@ class Evaluator:
             "noise_corrected_r_squared": raw["r_squared"] / both,
             "noise_corrected_determination": raw["determination"] / responses,
         }
+
+
+def _mean(tensors: Sequence[Tensor]) -> Tensor:
+    """Mean of tensors of one shape, of which no copy is stacked."""
+    total = tensors[0].clone()
+    for one in tensors[1:]:
+        total += one
+    return total.div_(len(tensors))
 
 
 class _Fold(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from neurorec.assemblies import DIMS, TIME_BIN, build, check
+from neurorec.assemblies import TIME_BIN, build, check
 
 # Numbers of one block of units, as float64 at most 128 MiB.
 _BLOCK: Final = 2**24
@@ -151,9 +151,11 @@ def _times(population: Population) -> np.ndarray:
 
 
 def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
-    n_presentations, n_neuroids, _ = (assembly.sizes[dim] for dim in DIMS)
-    if not n_neuroids or not n_presentations:
-        raise ValueError(f"features need units and presentations, got the shape {assembly.shape}")
+    n_presentations, n_neuroids, _ = assembly.shape
+    if not all(assembly.shape):
+        raise ValueError(
+            f"features need presentations, units and timesteps, got the shape {assembly.shape}"
+        )
 
     def blocks(timesteps: Sequence[int]) -> Iterator[np.ndarray]:
         size = max(_BLOCK // max(n_presentations * len(timesteps), 1), 1)

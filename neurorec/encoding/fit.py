@@ -29,7 +29,7 @@ def fit(
     bootstrap: Bootstrap | None = None,
     controls: Controls | None = None,
     model_trials: int | str | None = None,
-    tested_on: xr.DataArray | None = None,
+    tested_on: Any = None,
     device: str = "auto",
     on_mismatch: str = "error",
     progress: Progress | None = None,

@@ -40,17 +40,13 @@ def predictor(readout: Any, populations: Mapping[str, Population]) -> Predict:
     ValueError
         If it is to find channels and positions in several areas, or in none.
     """
+    _require_regressor(readout)
     if isinstance(readout, BandedReadout):
         return lambda sheet, y, train, test: readout.predict_from_grams(
             _grams(sheet), y, train, test
         )
     if isinstance(readout, SampleSpaceReadout):
         return lambda sheet, y, train, test: _in_sample_space(readout, sheet, y, train, test)
-    if not (isinstance(readout, BaseEstimator) and hasattr(readout, "predict")):
-        raise TypeError(
-            f"readout must be a readout of neurorec.encoding or a scikit-learn regressor, got "
-            f"{readout!r}"
-        )
     order = slice(None)
     if isinstance(readout, Factorised) and readout.shape is None:
         readout, order = _laid_out(readout, populations)
@@ -70,6 +66,17 @@ def training_error(
         predicted = predict(sheet, responses, train[fitted], rows).held_out
         total += (predicted - responses[rows]).square().sum(dim=0)
     return total / len(train)
+
+
+def _require_regressor(readout: Any) -> None:
+    is_regressor = isinstance(readout, BaseEstimator) and hasattr(readout, "predict")
+    if not isinstance(readout, BandedReadout | SampleSpaceReadout) and not is_regressor:
+        raise TypeError(
+            "readout must be a readout of neurorec.encoding or a scikit-learn regressor, got "
+            f"{readout!r}"
+        )
+    if isinstance(readout, type):
+        raise TypeError(f"readout is a class; give one of its kind: {readout.__name__}()")
 
 
 def _grams(sheet: Sheet) -> Tensor:

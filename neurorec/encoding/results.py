@@ -14,6 +14,7 @@ from neurorec.encoding.evaluation import QUANTITIES, Evaluation, Summary, summar
 from neurorec.encoding.intervals import RESAMPLED, Bootstrap
 from neurorec.encoding.setup import Setup
 from neurorec.encoding.times import Cumulative, Grid, Lag, TimeChoice
+from neurorec.encoding.trial_tables import labelled
 from neurorec.stats.correlation import is_constant
 from neurorec.stats.permutation import permutation_p_value
 
@@ -206,9 +207,8 @@ def _coordinates(prepared: Setup, time: TimeChoice, n_entries: int) -> dict[str,
     """Coordinates of neuroids and time bins, and those of the model's time under new names."""
     responses = prepared.targets.presentations
     coords: dict[str, Any] = {
-        str(name): (coordinate.dims, coordinate.values, coordinate.attrs)
-        for name, coordinate in responses.coords.items()
-        if coordinate.dims in ((NEUROID,), (TIME_BIN,))
+        name: (coordinate.dims, coordinate.values, coordinate.attrs)
+        for name, coordinate in labelled(responses).items()
     }
     starts, ends = prepared.axes.model
     if isinstance(time, Grid | Cumulative):

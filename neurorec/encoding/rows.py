@@ -36,6 +36,12 @@ class Rows:
         """Whether there are halves."""
         return len(self.groups) > 1
 
+    @property
+    def lengthening(self) -> float:
+        """Noise variance of a half over that of all trials."""
+        whole, half = (1 / _counts(*group) for group in self.groups[:2])
+        return float(half.mean() / whole.mean())
+
     def of(self, stimuli: np.ndarray) -> Int[np.ndarray, " row"]:
         """Rows of some stimuli in every set, set by set."""
         return np.concatenate([stimuli + i * self.n_stimuli for i in range(len(self.groups))])
@@ -114,8 +120,13 @@ def _flat(trials: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(trials), np.concatenate([[0], np.cumsum(lengths)[:-1]])
 
 
+def _counts(order: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Presentations of each row."""
+    return np.diff(np.append(starts, len(order)))
+
+
 def _mean(values: np.ndarray, order: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    counts = np.diff(np.append(starts, len(order)))
+    counts = _counts(order, starts)
     # What lies in order is not copied.
     taken = values if np.array_equal(order, np.arange(len(values))) else values[order]
     if (counts == 1).all():

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -105,13 +105,17 @@ def options_of(
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setup:
-    """A fit about to start: to ``copies`` of the responses, judged by ``targets``."""
+    """A fit about to start: to ``copies`` of the responses, judged by ``targets``.
+
+    ``stated`` is what responses, and those that judge, say of where they come from.
+    """
 
     options: Options
     populations: Mapping[str, Population]
     alignment: Alignment
     targets: Targets
     copies: np.ndarray
+    stated: Mapping[str, Any]
     rows: Rows
     reader: Reader
     evaluator: Evaluator
@@ -152,7 +156,8 @@ class Setup:
             "splits": options.splits,
             "bootstrap": options.bootstrap,
             "controls": options.controls,
-            "ceiling": options.ceiling or Ceiling(),
+            "ceiling": None if self.limits is None else options.ceiling or Ceiling(),
+            "model_trials": options.model_trials,
             **more,
         }
         features = {name: _stated(one.labels) for name, one in self.populations.items()}
@@ -160,7 +165,7 @@ class Setup:
             "neurorec": neurorec.__version__,
             **{name: " ".join(repr(option).split()) for name, option in stated.items()},
             "features": features,
-            "responses": _stated(self.targets.presentations),
+            **self.stated,
         }
         return {
             "splits": re.sub(r", \w+=None", "", str(provenance["splits"])),
@@ -216,15 +221,18 @@ def setup(features: Any, responses: Any, options: Options, *, tested_on: Any = N
     """
     device = resolve_device(options.device)
     populations = as_populations(features)
-    plain = isinstance(responses, np.ndarray | torch.Tensor)
-    measured = as_assembly(responses, "neuroid") if plain else check(responses)
+    measured, plain = _measured(responses)
     in_ms = not plain and all(one.in_ms for one in populations.values())
     _require_same_kind(populations, plain)
     labels = {name: one.labels for name, one in populations.items()}
     alignment = align(labels, measured, on_mismatch=options.on_mismatch)
     targets = targets_of(measured, alignment, options.splits)
     rows = _rows(labels, alignment, targets, options)
-    judged = targets if tested_on is None else elsewhere(targets, tested_on)
+    stated = {"responses": _stated(measured)}
+    judged = targets
+    if tested_on is not None:
+        other, _ = _measured(tested_on)
+        judged, stated = elsewhere(targets, other), stated | {"tested_on": _stated(other)}
     copies = targets.copies(options.controls.n_shuffles, options.controls.seed)
     limits, reliability, weights = _ceilings(judged, options, device)
     first = next(iter(rows.values()))
@@ -233,6 +241,7 @@ def setup(features: Any, responses: Any, options: Options, *, tested_on: Any = N
         populations=populations,
         alignment=alignment,
         targets=judged,
+        stated=stated,
         rows=first,
         reader=Reader(
             populations=populations,
@@ -244,14 +253,30 @@ def setup(features: Any, responses: Any, options: Options, *, tested_on: Any = N
         evaluator=Evaluator(
             copies=judged.copies(options.controls.n_shuffles, options.controls.seed),
             folds=targets.folds,
-            rows=first,
             weights=weights,
             reliability=reliability,
             min_reliability=(options.ceiling or Ceiling()).min_reliability,
+            lengthening=_lengthening(rows.values()),
         ),
         axes=axes_of(next(iter(labels.values())), targets.presentations, in_ms=in_ms),
         limits=limits,
     )
+
+
+def _measured(responses: Any) -> tuple[xr.DataArray, bool]:
+    """Responses as an assembly, and whether they are an array."""
+    plain = isinstance(responses, np.ndarray | torch.Tensor)
+    if not plain and not isinstance(responses, xr.DataArray):
+        raise ValueError(
+            "expected responses as an assembly or an array (stimulus, neuroid, time bin), got "
+            f"{type(responses).__name__}"
+        )
+    measured = as_assembly(responses, "neuroid") if plain else check(responses)
+    if not all(measured.shape):
+        raise ValueError(
+            f"responses need presentations, neuroids and time bins, got the shape {measured.shape}"
+        )
+    return measured, plain
 
 
 def _require_same_kind(populations: Mapping[str, Population], plain: bool) -> None:
@@ -271,7 +296,7 @@ def _rows(
     """Rows of every area; of all or of none there are halves of trials."""
     n_trials = options.model_trials
     if n_trials == "matched":
-        n_trials = int(np.median(np.bincount(_groups(targets))))
+        n_trials = int(np.median(targets.counts))
     elif isinstance(n_trials, str):
         raise ValueError(f'model_trials must be a number, "matched" or None, got {n_trials!r}')
     found: dict[str, Rows] = {}
@@ -291,8 +316,10 @@ def _rows(
     return found
 
 
-def _groups(targets: Targets) -> np.ndarray:
-    return np.unique(targets.presentations["stimulus_id"].values, return_inverse=True)[1].ravel()
+def _lengthening(areas: Iterable[Rows]) -> float | None:
+    """Of predictions from all areas, the mean of theirs; None where there are no halves."""
+    found = [rows.lengthening for rows in areas if rows.has_halves]
+    return float(np.mean(found)) if found else None
 
 
 def _ceilings(

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurorec.encoding._columns import as_columns
 from neurorec.encoding.features import Population
 from neurorec.encoding.rows import Rows
 from neurorec.encoding.times import Band, Design, Part
@@ -30,7 +31,7 @@ class Sheet(NamedTuple):
         if self.grams is not None:
             return bool(self.grams.diagonal(dim1=1, dim2=2).sum() > 0)
         assert self.features is not None
-        return bool((self.features.amax(dim=0) > self.features.amin(dim=0)).any())
+        return bool((as_columns(self.features).norm > 0).any())
 
 
 @final
@@ -71,7 +72,8 @@ class Reader:
                 total = sums.get(known)
                 for part in band[len(known) :]:
                     if part not in found:
-                        found = self._pass(wanted[wanted.index(part) :])
+                        found.clear()  # one pass is in memory at a time
+                        found |= self._pass(wanted[wanted.index(part) :])
                     total = found[part] if total is None else total + found[part]
                 assert total is not None
                 totals[band] = total

@@ -7,10 +7,10 @@ from typing import Final, final
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, check
+from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN
 from neurorec.encoding.alignment import Alignment, restricted
 from neurorec.encoding.splits import Splits
 from neurorec.stats.correlation import is_constant
@@ -32,16 +32,21 @@ class Targets:
         Assembly of the shared stimuli.
     means
         One row for each stimulus, in the order in which they are first shown.
-    n_repetitions
-        Most repetitions that a neuroid has of a stimulus.
+    counts
+        Repetitions of each stimulus that each neuroid has.
     folds
         Positions of training and held-out stimuli.
     """
 
     presentations: xr.DataArray
     means: Float[np.ndarray, "stimulus neuroid time_bin"]
-    n_repetitions: int
+    counts: Int[np.ndarray, "stimulus neuroid"]
     folds: tuple[Fold, ...]
+
+    @property
+    def n_repetitions(self) -> int:
+        """Most repetitions that a neuroid has of a stimulus."""
+        return int(self.counts.max())
 
     def copies(self, n_shuffles: int, seed: int) -> Float[np.ndarray, "stimulus neuroid copy bin"]:
         """The means, and copies of them whose stimuli are permuted."""
@@ -72,7 +77,7 @@ def targets_of(responses: xr.DataArray, alignment: Alignment, splits: Splits) ->
     return Targets(
         presentations=presentations,
         means=means,
-        n_repetitions=int(trials.counts().max()),
+        counts=trials.counts(),
         folds=_folds(splits, presentations),
     )
 
@@ -85,7 +90,6 @@ def elsewhere(targets: Targets, other: xr.DataArray) -> Targets:
     ValueError
         If it lacks a neuroid or a stimulus, or has other time bins.
     """
-    other = check(other)
     here = targets.presentations
     names = other["neuroid_id"].values.tolist()
     missing = [name for name in here["neuroid_id"].values.tolist() if name not in names]
@@ -118,7 +122,7 @@ def elsewhere(targets: Targets, other: xr.DataArray) -> Targets:
         targets,
         presentations=presentations.isel({PRESENTATION: shown}),
         means=trials.means()[first],
-        n_repetitions=int(trials.counts().max()),
+        counts=trials.counts()[first],
     )
 
 
@@ -134,9 +138,16 @@ def columns_of(bins: Sequence[int], n_bins: int, n_copies: int) -> list[int]:
 
 def _folds(splits: Splits, presentations: xr.DataArray) -> tuple[Fold, ...]:
     _, first = np.unique(presentations["stimulus_id"].values, return_index=True)
-    folds = tuple(splits.split(presentations.isel(presentation=np.sort(first))))
+    found = splits.split(presentations.isel(presentation=np.sort(first)))
+    folds = tuple((np.asarray(train), np.asarray(test)) for train, test in found)
     if not folds:
         raise ValueError(f"{splits} gave no folds; a fit needs at least one")
+    shared = max(len(np.intersect1d(train, test)) for train, test in folds)
+    if shared:
+        raise ValueError(
+            f"{splits} holds out {shared} stimuli that it trains on; give positions of stimuli, "
+            "each in one of the two"
+        )
     fewest = min(len(test) for _, test in folds)
     if fewest < _FEWEST_HELD_OUT:
         raise ValueError(

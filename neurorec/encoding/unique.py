@@ -23,6 +23,7 @@ from neurorec.encoding.intervals import RESAMPLED, Bootstrap, population_limits
 from neurorec.encoding.setup import Progress, Setup, options_of, setup
 from neurorec.encoding.splits import Splits
 from neurorec.encoding.times import Axes, Design, Use, at
+from neurorec.encoding.trial_tables import labelled
 
 #: Explained variances and their differences, from those of early, late and both timesteps.
 PARTS: Final[dict[str, Callable[[Any, Any, Any], Any]]] = {
@@ -151,11 +152,7 @@ def _dataset(prepared: Setup, sets: Sequence[Evaluation], resampled: str) -> xr.
             "neuroid_ci_low": (("part", NEUROID, TIME_BIN), of_neuroids[0]),
             "neuroid_ci_high": (("part", NEUROID, TIME_BIN), of_neuroids[1]),
         }
-    responses = prepared.targets.presentations
-    coords = {
-        name: coordinate.variable
-        for name, coordinate in responses.coords.items()
-        if coordinate.dims in ((NEUROID,), (TIME_BIN,))
-    }
+    labels = labelled(prepared.targets.presentations)
+    coords = {name: coordinate.variable for name, coordinate in labels.items()}
     attrs = {"quantity": quantity, "interval": f"{resampled}, {bootstrap.n_draws} draws"}
     return xr.Dataset(variables, coords=coords | {"part": list(PARTS)}, attrs=attrs)

@@ -1,6 +1,5 @@
 """Scores over the number of units, so that areas of different size can be compared."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import xarray as xr
 from neurorec.assemblies import check
 from neurorec.encoding.ceilings import Ceiling
 from neurorec.encoding.controls import sample_units
+from neurorec.encoding.features import as_populations
 from neurorec.encoding.fit import fit
 from neurorec.encoding.intervals import Bootstrap
 from neurorec.encoding.setup import Controls
@@ -57,21 +57,26 @@ def unit_curve(
     Raises
     ------
     ValueError
-        If an area has fewer units, or as :func:`fit`.
+        If an area has fewer units, areas differ in their timesteps, or as :func:`fit`.
     """
+    if not isinstance(features, Mapping):
+        raise ValueError(
+            f"expected a mapping of areas by name, got {type(features).__name__}; for one area, "
+            'pass {"IT": features}'
+        )
     if not features or not len(n_units) or n_samples < 1:
         raise ValueError(
             f"a curve needs areas, numbers of units and samples, got {len(features)} areas, "
             f"{len(n_units)} numbers and n_samples={n_samples}"
         )
-    seeds = np.random.SeedSequence(seed).generate_state(n_samples)
-    medians, last = [], xr.Dataset()
+    as_populations(features)  # complains of areas that cannot be compared
+    seeds = np.random.SeedSequence(seed).generate_state(n_samples).tolist()
+    found = []
     for area in features.values():
-        # All units are needed in some sample or other: what lies in a file is read once.
-        assembly = check(area if isinstance(area, xr.DataArray) else area.load())
-        for n, one in itertools.product(n_units, seeds):
-            last = fit(
-                sample_units(assembly, n, seed=int(one)),
+        assembly = _loaded(area)
+        found += [
+            fit(
+                sample_units(assembly, n, seed=one),
                 responses,
                 readout=readout,
                 splits=splits,
@@ -81,13 +86,26 @@ def unit_curve(
                 controls=Controls(static=False),
                 device=device,
             )
-            medians.append(last["median"].values)
-    dims = ("area", "n_units", "sample", *last["median"].dims)
-    shape = (len(features), len(n_units), n_samples, *last["median"].shape)
-    curve = (
-        last["median"].coords.to_dataset().assign(median=(dims, np.stack(medians).reshape(shape)))
+            for n in n_units
+            for one in seeds
+        ]
+    first = found[0]
+    shape = (len(features), len(n_units), n_samples, *first["median"].shape)
+    medians = np.stack([scores["median"].values for scores in found]).reshape(shape)
+    return xr.Dataset(
+        {"median": (("area", "n_units", "sample", *first["median"].dims), medians)},
+        coords=dict(first["median"].coords)
+        | {"area": list(features), "n_units": list(n_units), "sample": np.arange(n_samples)},
+        attrs={key: first.attrs[key] for key in _KEPT if key in first.attrs} | {"seed": seed},
     )
-    attrs = {key: last.attrs[key] for key in _KEPT if key in last.attrs}
-    return curve.assign_coords(
-        area=list(features), n_units=list(n_units), sample=np.arange(n_samples)
-    ).assign_attrs(attrs, seed=seed)
+
+
+def _loaded(area: Any) -> xr.DataArray:
+    """All units of an area; each is in some sample or other, and read once."""
+    if isinstance(area, xr.DataArray):
+        return check(area)
+    if hasattr(area, "load"):
+        return check(area.load())
+    raise ValueError(
+        f'expected assemblies or areas such as recording.area("IT"), got {type(area).__name__}'
+    )

@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
 
 from neurorec.assemblies import check
 
@@ -74,17 +75,14 @@ class Trials:
         return np.where(freedom > 0, squares / np.maximum(freedom, 1), np.nan)
 
     def _filled(self) -> np.ndarray:
-        return np.where(self.valid()[:, :, None], self.values, 0.0)
+        complete = not np.isnan(self.values).any()
+        return self.values if complete else np.where(self.valid()[:, :, None], self.values, 0.0)
 
     def _sum(self, values: np.ndarray) -> np.ndarray:
         """Sum over the presentations of each stimulus."""
-        order = np.argsort(self.groups, kind="stable")
-        if np.array_equal(order, np.arange(len(order))):
-            ordered = values
-        else:
-            ordered = values[order]
-        starts = np.searchsorted(self.groups[order], np.arange(self.n_stimuli))
-        return np.add.reduceat(ordered, starts, axis=0, dtype=float)
+        n = len(values)
+        members = csr_array((np.ones(n), (self.groups, np.arange(n))), (self.n_stimuli, n))
+        return (members @ values.reshape(n, -1)).reshape(self.n_stimuli, *values.shape[1:])
 
 
 def by_stimulus(assembly: xr.DataArray) -> Trials:

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 import sklearn.model_selection
-import xarray as xr
 
 from neurorec.encoding import Ceiling, noise_ceiling, split_half_reliability
-from neurorec.encoding.ceilings import noise_corrected
 from neurorec.encoding.split_half import _divisions, _from_covariance, _from_halves, _means, _orders
 from neurorec.encoding.trial_tables import tables
 from neurorec.stats import pearson, spearman_brown
@@ -232,37 +230,6 @@ def test_minimum_out_of_range(value):
 def test_unknown_method():
     with pytest.raises(ValueError, match=r"method must be one of .*'explainable_variance'"):
         Ceiling(method="anova")
-
-
-@pytest.mark.parametrize(
-    ("quantity", "power"), [("score", 0.5), ("r_squared", 1.0), ("determination", 1.0)]
-)
-def test_a_perfect_model_reaches_one_in_every_measure(rng, make, quantity, power):
-    # The signal itself as prediction of means of four trials, for 4000 stimuli.
-    signal = rng.normal(size=(4000, 1, 1))
-    trial = signal[np.repeat(np.arange(4000), 4)] + rng.normal(size=(16000, 1, 1))
-    responses = make(trial, stimulus_id=np.repeat([f"s{i}" for i in range(4000)], 4))
-    means = trial.reshape(4000, 4, 1, 1).mean(axis=1)
-    limits = noise_ceiling(responses, ceiling=Ceiling(n_splits=3, min_reliability=0.2))
-    score = {
-        "score": pearson(signal, means),
-        "r_squared": pearson(signal, means) ** 2,
-        "determination": 1 - np.sum((means - signal) ** 2, axis=0) / np.sum(means**2, axis=0),
-    }[quantity]
-    raw = xr.DataArray(score, dims=("neuroid", "time_bin"), name=quantity)
-    corrected = noise_corrected(raw, limits, min_reliability=0.2, quantity=quantity)
-    # A reliability of 0.8 is known to about 2 (1 - 0.8) / sqrt(4000); four standard errors.
-    np.testing.assert_allclose(corrected, 1, atol=4 * 2 * 0.2 / np.sqrt(4000) / 0.8)
-    floored = noise_corrected(raw, 0 * limits, min_reliability=0.2, quantity=quantity)
-    np.testing.assert_allclose(floored, score / 0.2**power)
-    assert "at least 0.2" in floored.attrs["floor"]
-    assert "over its noise ceiling" in floored.attrs["long_name"]
-
-
-def test_unknown_measure(rng, make):
-    limits = noise_ceiling(trials(rng, make, n_stimuli=9, repetitions=2, noise_std=1.0))
-    with pytest.raises(ValueError, match=r"quantity must be one of .*'determination'"):
-        noise_corrected(limits["ceiling"], limits, min_reliability=0.1, quantity="r2")
 
 
 @pytest.fixture

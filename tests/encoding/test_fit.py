@@ -11,7 +11,7 @@ import xarray as xr
 from neurorec.assemblies import average_repetitions, to_netcdf
 from neurorec.datasets.population import Population
 from neurorec.datasets.simulate import simulate_population
-from neurorec.encoding import Ceiling, KFold, Ridge, fit, summary
+from neurorec.encoding import Bootstrap, Ceiling, Identity, KFold, Ridge, fit, summary
 from neurorec.stats import pearson
 
 PENALTIES = np.logspace(-1, 5, 13)
@@ -82,6 +82,19 @@ def test_labels(recordings):
     xr.testing.assert_allclose(
         scores["noise_corrected"], expected.transpose(*scores["noise_corrected"].dims)
     )
+
+
+def test_provenance_says_where_data_come_from(recordings):
+    features, responses = recordings()
+    first, second = (responses.assign_attrs(identifier=name) for name in ("first", "second"))
+    scores = fit(features, first, tested_on=second, ceiling=FEW, model_trials=1)
+    stated = json.loads(scores.attrs["provenance"])
+    assert (stated["responses"], stated["tested_on"]) == ("first", "second")
+    assert stated["model_trials"] == "1"
+    assert stated["ceiling"].startswith("Ceiling(method='split_half', n_splits=5")
+    means = json.loads(fit(features, average_repetitions(first)).attrs["provenance"])
+    assert (means["responses"], means["ceiling"]) == ("first", "None")
+    assert "tested_on" not in means
 
 
 def test_summary_of_a_fit(recordings, tmp_path):
@@ -251,6 +264,46 @@ def test_constant_responses_in_one_bin_or_fold_score_zero(recordings):
     assert scores.attrs["n_constant_responses"] == 1 + 5
 
 
+def test_a_perfect_model_reaches_one_in_every_measure(make, rng):
+    # The signal itself as prediction of means of four trials, for 4000 stimuli.
+    signal = rng.normal(size=(4000, 1, 1))
+    stimulus = np.repeat(np.arange(4000), 4)
+    trials = signal[stimulus] + rng.normal(size=(16000, 1, 1))
+    scores = fit(
+        make(signal),
+        make(trials, stimulus_id=[f"s{i:04d}" for i in stimulus]),
+        readout=Identity(),
+        splits=KFold(2),
+        ceiling=Ceiling(n_splits=3),
+        bootstrap=Bootstrap(n_draws=0),
+    )
+    for name in ("noise_corrected", "noise_corrected_r_squared", "noise_corrected_determination"):
+        # A reliability of 0.8 is known to about 2 (1 - 0.8) / sqrt(4000); four standard errors.
+        assert scores[name].item() == pytest.approx(1, abs=4 * 2 * 0.2 / np.sqrt(4000) / 0.8)
+        assert scores[name].attrs["long_name"].endswith(("ceiling", "reliability"))
+    assert scores["median"].sel(quantity="noise_corrected").item() == scores["noise_corrected"]
+
+
+def test_the_floor_of_the_reliability(recordings, rng):
+    features, responses = recordings()
+    responses.values[:] = rng.normal(size=responses.shape)
+    ceiling = Ceiling(n_splits=5, min_reliability=0.99)
+    scores = fit(features, responses, ceiling=ceiling)
+    assert scores["noise_corrected"].attrs["floor"] == "reliability counted as at least 0.99"
+    assert scores.attrs["n_unreliable"] == 5
+    for corrected, raw, power in (
+        ("noise_corrected", "score", 0.5),
+        ("noise_corrected_r_squared", "r_squared", 1),
+        ("noise_corrected_determination", "determination", 1),
+    ):
+        expected = scores[raw].mean("split") / 0.99**power
+        np.testing.assert_allclose(scores[corrected], expected, rtol=1e-12)
+    # Draws of stimuli have the floor too: one neuroid's interval is that of its score.
+    plain = fit(features, average_repetitions(responses))
+    for name in ("neuroid_ci_low", "neuroid_ci_high"):
+        np.testing.assert_allclose(scores[name], plain[name] / np.sqrt(0.99), atol=1e-5)
+
+
 def test_noise_is_not_divided_by_nothing(recordings, rng):
     features, responses = recordings(noise=0.5)
     responses.values[:, 2] = rng.normal(size=responses.values[:, 2].shape)
@@ -343,6 +396,72 @@ def test_features_without_variance(recordings, p):
     features.values[:] = 0.25
     with pytest.raises(ValueError, match="every feature has zero variance"):
         fit(features, responses)
+
+
+@pytest.mark.parametrize("p", [25, 90])
+def test_features_that_vary_by_rounding_only(recordings, make, p):
+    # Means over two and over three trials of 0.1 differ in their last digit.
+    _, responses = recordings()
+    identifiers = [f"s{i:04d}" for i in [*range(60), *range(60), *range(20)]]
+    features = make(np.full((140, p, 1), 0.1), stimulus_id=identifiers, name="u")
+    with pytest.raises(ValueError, match="every feature has zero variance"):
+        fit(features, responses)
+
+
+@pytest.mark.parametrize("dim", ["presentation", "neuroid", "time_bin"])
+def test_nothing_at_all(recordings, dim):
+    features, responses = recordings()
+    nothing = {dim: slice(0)}
+    with pytest.raises(ValueError, match=r"features need presentations, units and timesteps, got"):
+        fit(features.isel(nothing), responses)
+    with pytest.raises(ValueError, match=r"responses need presentations, neuroids and time bins"):
+        fit(features, responses.isel(nothing))
+
+
+@pytest.mark.parametrize("responses", ["IT", xr.Dataset({"x": 1})])
+def test_responses_that_are_none(recordings, responses):
+    features, _ = recordings()
+    name = type(responses).__name__
+    with pytest.raises(ValueError, match=rf"expected responses as an assembly .*, got {name}"):
+        fit(features, responses)
+
+
+def test_areas_whose_identifiers_are_of_other_types(recordings):
+    features, responses = recordings()
+    numbered = features.assign_coords(stimulus_id=("presentation", np.arange(60)))
+    with pytest.raises(ValueError, match=r"share no stimulus_id: features have \[0, 1\]"):
+        fit({"a": features, "b": numbered}, responses)
+
+
+class Given:
+    """Folds that are listed."""
+
+    def __init__(self, *folds):
+        self.folds = folds
+
+    def split(self, responses):
+        yield from self.folds
+
+
+def test_folds_in_any_order(recordings, rng):
+    # Positions as lists, unsorted; stimuli that no fold holds out, or two.
+    features, responses = recordings()
+    order = rng.permutation(60).tolist()
+    folds = [(order[:30], order[30:45]), (order[:25], order[40:55])]
+    options = {"ceiling": FEW, "readout": Ridge(penalties=PENALTIES)}
+    mixed = fit(features, responses, splits=Given(*folds), **options)
+    ascending = [(sorted(train), sorted(test)) for train, test in folds]
+    expected = fit(features, responses, splits=Given(*ascending), **options)
+    for name in ("score", "noise_corrected", "neuroid_ci_low", "ci_high", "static_score"):
+        np.testing.assert_allclose(mixed[name], expected[name], rtol=0, atol=1e-6)
+
+
+def test_folds_that_hold_out_what_they_train_on(recordings):
+    features, responses = recordings()
+    with pytest.raises(ValueError, match="holds out 5 stimuli that it trains on; give positions"):
+        fit(features, responses, splits=Given((np.arange(40), np.arange(35, 60))))
+    with pytest.raises(ValueError, match="gave no folds; a fit needs at least one"):
+        fit(features, responses, splits=Given())
 
 
 def test_too_few_held_out_stimuli(recordings):

@@ -23,8 +23,9 @@ def test_over_neuroids_as_scipy_draws_them(rng, n_neuroids):
     assert (np.abs(ours - np.stack([low, high])) < 5 * error + gap).all()
 
 
-def test_over_stimuli(rng):
-    draws = rng.normal(size=(400, 9, 2))
+@pytest.mark.parametrize("n_neuroids", [9, 10])
+def test_over_stimuli(rng, n_neuroids):
+    draws = rng.normal(size=(400, n_neuroids, 2))
     limits = population_limits(draws.mean(axis=0), draws, Bootstrap(n_draws=400, level=0.9))
     expected = np.quantile(np.median(draws, axis=1), [0.05, 0.95], axis=0)
     np.testing.assert_allclose(limits[1], expected, atol=1e-6)  # float32

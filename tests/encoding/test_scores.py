@@ -73,6 +73,31 @@ def test_draws_without_variance():
     assert (determination == 0).all()
 
 
+def test_a_constant_whose_mean_is_rounded():
+    # 0.1 + 0.1 + 0.1 is not 0.3: deviations from the mean are 1e-17, and no variance.
+    constant, varied = np.full((3, 1), 0.1), np.array([[1.0], [3.0], [2.0]])
+    weights = np.array([[1, 1, 1], [2, 1, 0]], dtype=np.float32)
+    assert (drawn(varied, constant, weights)[0] == 0).all()
+    assert (drawn(varied, constant, weights)[1] == 0).all()
+    assert (drawn(constant, varied, weights)[0] == 0).all()
+
+
+def test_a_draw_in_which_predictions_do_not_vary():
+    p, y = np.array([[1.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [2.0]])
+    r, determination = drawn(p, y, np.array([[2, 1, 0]], dtype=np.float32))
+    assert r.item() == 0
+    # Responses 1, 1, 3 of mean 5/3: errors 0, 0, 4 over deviations 4/9, 4/9, 16/9.
+    assert determination.item() == pytest.approx(1 - 4 / (24 / 9), abs=1e-5)
+
+
+def test_r_is_at_most_one(pair, rng):
+    _, y = pair
+    weights = rng.multinomial(40, np.full(40, 1 / 40), size=200).astype(np.float32)
+    r, _ = drawn(y, y, weights)
+    assert (r <= 1).all()
+    np.testing.assert_allclose(r, 1, atol=1e-5)
+
+
 @given(scale=st.floats(0.01, 100), shift=st.floats(-100, 100))
 def test_r_does_not_see_scale_and_shift(scale, shift):
     rng = np.random.default_rng(0)

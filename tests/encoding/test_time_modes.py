@@ -260,6 +260,8 @@ def test_a_readout_that_is_none(monkey):
     features, responses = monkey()
     with pytest.raises(TypeError, match=r"readout must be .* or a scikit-learn regressor"):
         fit(features, responses, **(PLAIN | {"readout": "ridge"}))
+    with pytest.raises(TypeError, match=r"readout is a class; give one of its kind: Ridge\(\)"):
+        fit(features, responses, **(PLAIN | {"readout": Ridge}))
 
 
 def test_single_trials_and_means_agree(monkey):
@@ -289,6 +291,8 @@ def test_another_session(monkey, rng):
         )
         expected = pearson(model.predict(x[test]), other.values[test][:, :, 3])
         np.testing.assert_allclose(scores["score"][k, :, 1, 3], expected, rtol=0, atol=1e-9)
+    arrays = fit(features.values, responses.values, tested_on=other.values, **PLAIN)
+    np.testing.assert_allclose(arrays["score"], scores["score"], rtol=0, atol=1e-10)
     same = fit(features, responses, tested_on=responses, **PLAIN)
     np.testing.assert_array_equal(same["score"], fit(features, responses, **PLAIN)["score"])
 
