@@ -73,7 +73,9 @@ def reduced(evaluation: Evaluation, bootstrap: Bootstrap) -> Reduced:
         scores=evaluation.scores,
         values={name: one.cpu().numpy() for name, one in evaluation.values.items()},
         summary=summarised(evaluation.values, evaluation.draws, bootstrap),
-        neuroid_limits=None if draws is None else bootstrap.limits(draws.cpu().numpy()),
+        neuroid_limits=None
+        if draws is None
+        else bootstrap.limits_around(evaluation.values[first].cpu().numpy(), draws.cpu().numpy()),
         null=evaluation.null,
         prediction_reliability=evaluation.prediction_reliability,
         n_constant=evaluation.n_constant,

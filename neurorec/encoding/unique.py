@@ -145,7 +145,7 @@ def _dataset(prepared: Setup, sets: Sequence[Evaluation], resampled: str) -> xr.
         limits = np.stack(
             [population_limits(parts[k], draws[k], bootstrap)[place] for k in PARTS], axis=1
         )
-        of_neuroids = np.stack([bootstrap.limits(one) for one in draws.values()], axis=1)
+        of_neuroids = np.stack([bootstrap.limits_around(parts[k], draws[k]) for k in PARTS], axis=1)
         variables |= {
             "ci_low": (("part", TIME_BIN), limits[0]),
             "ci_high": (("part", TIME_BIN), limits[1]),

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neurorec.encoding import Bootstrap, KFold, Ridge, fit
 from neurorec.encoding.intervals import RESAMPLED, population_limits
@@ -23,12 +25,49 @@ def test_over_neuroids_as_scipy_draws_them(rng, n_neuroids):
     assert (np.abs(ours - np.stack([low, high])) < 5 * error + gap).all()
 
 
-@pytest.mark.parametrize("n_neuroids", [9, 10])
-def test_over_stimuli(rng, n_neuroids):
-    draws = rng.normal(size=(400, n_neuroids, 2))
-    limits = population_limits(draws.mean(axis=0), draws, Bootstrap(n_draws=400, level=0.9))
-    expected = np.quantile(np.median(draws, axis=1), [0.05, 0.95], axis=0)
-    np.testing.assert_allclose(limits[1], expected, atol=1e-6)  # float32
+def test_over_stimuli(rng):
+    # Percentiles of the draws around the estimate, whatever their bias.
+    draws = rng.normal(size=(400, 9, 2)) - 0.3
+    values = rng.normal(size=(9, 2))
+    limits = population_limits(values, draws, Bootstrap(n_draws=400, level=0.9))
+    medians = np.median(draws, axis=1)
+    expected = np.quantile(medians, [0.05, 0.95], axis=0) - np.median(medians, axis=0)
+    np.testing.assert_allclose(
+        limits[1], np.median(values, axis=0) + expected, atol=1e-6
+    )  # float32
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), bias=st.floats(-2, 2), n=st.integers(2, 9))
+def test_the_estimate_lies_within(seed, bias, n):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, 2))
+    draws = values + bias + rng.normal(size=(60, 1, 2)) + rng.normal(size=(60, n, 2))
+    limits = population_limits(values, draws, Bootstrap(n_draws=60))
+    estimate = np.median(values, axis=0)
+    assert (limits[:, 0] <= estimate + 1e-6).all()
+    assert (limits[:, 1] >= estimate - 1e-6).all()
+
+
+def test_over_both_what_is_common_to_neuroids_is_added(rng):
+    # Of stimuli that move all neuroids alike, by a deviation of 1, where neuroids differ little.
+    values = 0.01 * rng.normal(size=(31, 40))
+    draws = values + rng.normal(size=(600, 1, 40))
+    limits = population_limits(values, draws, Bootstrap(n_draws=600))
+    np.testing.assert_allclose(limits[2], limits[1], atol=0.05)
+    # Percentiles at 2.5 % of 600 draws have a standard error of 0.11; 40 bins, so 4 of them.
+    assert np.abs(limits[2] - np.array([[-1.96], [1.96]])).max() < 4 * 0.11
+
+
+def test_over_both_what_is_of_each_neuroid_is_not_added(rng):
+    # Neuroids scatter by as much as stimuli move each of them, so their spread is all there is.
+    values = rng.normal(size=(31, 40))
+    draws = values + rng.normal(size=(600, 31, 40))
+    limits = population_limits(values, draws, Bootstrap(n_draws=600))
+    widths = (limits[:, 1] - limits[:, 0]).mean(axis=1)
+    # Halves of the neuroids correlate by 1 / sqrt(600) by chance: a share of at most 2 % of the
+    # variance of draws of stimuli, which is no more than twice that of neuroids.
+    assert widths[2] == pytest.approx(widths[0], rel=0.03)
 
 
 def test_over_both_of_one_draw(rng):
@@ -87,9 +126,11 @@ def test_intervals_of_a_fit(make, rng):
         for d in range(300):
             again = np.repeat(np.arange(50), weights[d, test])
             r[d] += [np.corrcoef(p[again, i], y[test[again], i, 0])[0, 1] / 3 for i in range(10)]
-    low, high = np.quantile(r, [0.025, 0.975], axis=0)
-    np.testing.assert_allclose(scores["neuroid_ci_low"][:, 0, 0], low, atol=1e-5)
-    np.testing.assert_allclose(scores["neuroid_ci_high"][:, 0, 0], high, atol=1e-5)
+    # Around the estimate.
+    low, high = np.quantile(r, [0.025, 0.975], axis=0) - np.median(r, axis=0)
+    estimate = scores["score"].mean("split")[:, 0, 0]
+    np.testing.assert_allclose(scores["neuroid_ci_low"][:, 0, 0] - estimate, low, atol=1e-5)
+    np.testing.assert_allclose(scores["neuroid_ci_high"][:, 0, 0] - estimate, high, atol=1e-5)
 
 
 def test_without_draws_there_are_no_intervals(make, rng):
