@@ -11,6 +11,7 @@ from neurorec._checks import check_option
 from neurorec.assemblies import NEUROID, PRESENTATION, check, columns_of
 from neurorec.encoding.ceilings import Ceiling
 from neurorec.encoding.fit import fit
+from neurorec.encoding.intervals import Bootstrap
 from neurorec.encoding.splits import Splits
 from neurorec.encoding.times import TimeChoice
 from neurorec.stats.repetitions import by_stimulus
@@ -32,6 +33,7 @@ def between_animals(
     device: str = "auto",
     on_mismatch: str = "error",
     ceiling: Ceiling | None = None,
+    bootstrap: Bootstrap | None = None,
 ) -> xr.Dataset:
     """Score how well mean responses of other animals predict each animal's neuroids.
 
@@ -44,7 +46,7 @@ def between_animals(
     responses
         Assembly with the column ``animal`` on the neuroids. Presentations that an animal lacks are
         NaN for all its neuroids.
-    readout, splits, time, device, ceiling
+    readout, splits, time, device, ceiling, bootstrap
         As :func:`fit` takes them.
     sources
         ``"each"``: every other animal by itself; ``"pooled"``: the neuroids of all others together.
@@ -84,6 +86,7 @@ def between_animals(
                 device=device,
                 on_mismatch=on_mismatch,
                 ceiling=ceiling,
+                bootstrap=bootstrap,
             )
             label = (NEUROID, np.full(scores.sizes[NEUROID], source))
             results.append(_per_neuroid(scores).assign_coords(source_animal=label))

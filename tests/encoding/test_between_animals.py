@@ -7,10 +7,15 @@ import pytest
 import xarray as xr
 
 from neurorec.assemblies import average_repetitions
-from neurorec.encoding import Ceiling, KFold, Ridge, between_animals, fit
+from neurorec.encoding import Bootstrap, Ceiling, KFold, Ridge, between_animals, fit
 
 FEW = Ceiling(n_splits=3)
-OPTIONS = {"readout": Ridge(penalties=np.logspace(-2, 3, 6)), "splits": KFold(3), "ceiling": FEW}
+OPTIONS = {
+    "readout": Ridge(penalties=np.logspace(-2, 3, 6)),
+    "splits": KFold(3),
+    "ceiling": FEW,
+    "bootstrap": Bootstrap(n_draws=20),
+}
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def test_each_pair_is_a_fit(responses):
             )
             ours = of(scores, target)
             ours = ours.isel(neuroid=np.flatnonzero(ours["source_animal"].values == source))
-            for name in ("score", "noise_corrected", "reliability"):
+            for name in ("score", "noise_corrected", "reliability", "neuroid_ci_low"):
                 np.testing.assert_allclose(ours[name], expected[name], rtol=0, atol=1e-10)
             assert ours["neuroid_id"].values.tolist() == expected["neuroid_id"].values.tolist()
     assert not (scores["animal"] == scores["source_animal"]).any()

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from neurorec import encoding
-
 PAGE = Path(__file__).parents[2] / "docs" / "encoding.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
@@ -16,8 +14,6 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     for i, block in enumerate(BLOCKS):
-        if "unique_variance" in block and not hasattr(encoding, "unique_variance"):
-            continue
         exec(compile(block, f"docs/encoding.md, block {i}", "exec"), names)
     assert (tmp_path / "scores.nc").exists()
     assert names["scores"].sizes["model_time"] == 8
