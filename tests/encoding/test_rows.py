@@ -116,7 +116,25 @@ def test_reliability_of_predictions(stochastic, trials):
     np.testing.assert_allclose(
         scores["noise_corrected"], corrected.transpose(*scores["noise_corrected"].dims), atol=1e-12
     )
+    # A square is of a correlation with both; the errors of R² are those of the responses alone.
+    responses_alone = scores["reliability"].expand_dims("model_time", axis=1)
+    both = responses_alone * scores["prediction_reliability"]
+    for name, limit in (("r_squared", both), ("determination", responses_alone)):
+        expected = scores[name].mean("split") / limit
+        np.testing.assert_allclose(scores[f"noise_corrected_{name}"], expected, atol=1e-12)
     assert scores.attrs["n_model_trials"] == trials
+
+
+def test_the_floor_of_predictions(stochastic, rng):
+    # Predictions from noise have no reliability, and nothing is divided by it.
+    features, responses = stochastic(2, noise=1.0, n=60)
+    features = features.copy(data=rng.normal(size=features.shape))
+    scores = fit(features, responses, **PLAIN)
+    assert float(scores["prediction_reliability"].min()) < 0.1
+    floored = scores["reliability"].clip(min=0.1) * scores["prediction_reliability"].clip(min=0.1)
+    expected = scores["score"].mean("split") / np.sqrt(floored)
+    expected = expected.transpose(*scores["noise_corrected"].dims)
+    np.testing.assert_allclose(scores["noise_corrected"], expected, atol=1e-12)
 
 
 def test_an_odd_number_of_trials(stochastic):
