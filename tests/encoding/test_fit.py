@@ -78,10 +78,26 @@ def test_labels(recordings):
     assert scores.attrs["splits"] == "KFold(n_splits=5, seed=0, stratify=None)"
     assert "Spearman-Brown corrected" in scores.attrs["convention"]
     assert json.loads(scores.attrs["provenance"])["readout"] == "Ridge()"
+    of_neuroids = scores["score"].mean("split").median("neuroid")
+    np.testing.assert_allclose(scores["median"].sel(quantity="score"), of_neuroids, atol=1e-12)
     expected = scores["score"].mean("split") / scores["ceiling"]
     xr.testing.assert_allclose(
         scores["noise_corrected"], expected.transpose(*scores["noise_corrected"].dims)
     )
+
+
+def test_squares_keep_their_sign(recordings):
+    features, responses = recordings(repetitions=1, n_neuroids=1, noise=3.0)
+    one_fold = Given((np.arange(40), np.arange(40, 60)))
+    scores = fit(features, responses, splits=one_fold, bootstrap=Bootstrap(n_draws=201))
+    assert (scores["score"] < 0).any()
+    assert (scores["score"] > 0).any()
+    signed = scores["score"] * np.abs(scores["score"])
+    np.testing.assert_allclose(scores["r_squared"], signed, atol=1e-12)
+    # 201 draws have their 5th and 197th as limits, which a rising function leaves in place.
+    for name in ("ci_low", "ci_high"):
+        r, square = (scores[name].sel(quantity=q)[1] for q in ("score", "r_squared"))
+        np.testing.assert_allclose(square, r * np.abs(r), atol=1e-5)
 
 
 def test_provenance_says_where_data_come_from(recordings):
@@ -248,6 +264,11 @@ def test_constant_features_at_one_timestep_score_zero(recordings):
     scores = fit(features, responses, ceiling=FEW)
     assert np.all(scores["score"][:, :, 0] == 0)
     assert scores.attrs["n_constant_predictions"] == 5 * 5 * 2
+    means = average_repetitions(responses)
+    for k, (train, test) in enumerate(KFold(5).split(means)):
+        y, predicted = means.values[test], means.values[train].mean(axis=0)
+        expected = 1 - np.sum((y - predicted) ** 2, axis=0) / (len(test) * y.var(axis=0))
+        np.testing.assert_allclose(scores["determination"][k, :, 0], expected, atol=1e-10)
     assert np.isfinite(scores["noise_corrected"]).all()
 
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurorec.encoding import Bootstrap, Ridge, fit
+from neurorec.encoding import Bootstrap, Identity, KFold, Ridge, fit
 from neurorec.encoding.rows import rows_of
+from neurorec.stats import pearson, spearman_brown
 
 IDENTIFIERS = np.array(["b", "a", "b", "c", "a", "b", "a", "c", "x"])
 REPETITIONS = np.array([0, 1, 2, 0, 0, 1, 2, 1, 0])
@@ -123,6 +124,19 @@ def test_reliability_of_predictions(stochastic, trials):
         expected = scores[name].mean("split") / limit
         np.testing.assert_allclose(scores[f"noise_corrected_{name}"], expected, atol=1e-12)
     assert scores.attrs["n_model_trials"] == trials
+
+
+def test_reliability_of_predictions_by_hand(rng, make):
+    shown = np.repeat([f"s{i:02d}" for i in range(30)], 4)
+    features = make(rng.normal(size=(120, 2, 1)), stimulus_id=shown, name="u")
+    responses = make(rng.normal(size=(30, 2, 1)), stimulus_id=shown[::4])
+    ours = fit(features, responses, **(PLAIN | {"readout": Identity(), "splits": KFold(3)}))
+    rows = rows_of(shown, features["repetition"].values, shown[::4])
+    _, one, other = np.split(rows.mean(features.values), 3)
+    folds = [test for _, test in KFold(3).split(responses)]
+    expected = np.mean([spearman_brown(pearson(one[t], other[t])) for t in folds], axis=0)
+    found = ours["prediction_reliability"].isel(model_time=0)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_the_floor_of_predictions(stochastic, rng):
