@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 
 from neurorec.assemblies import average_repetitions
-from neurorec.encoding import Bootstrap, Controls, KFold, Lag, Match, Ridge, fit
+from neurorec.encoding import Bootstrap, Ceiling, Controls, KFold, Lag, Match, Ridge, fit
 from neurorec.stats import pearson
 
 PENALTIES = np.logspace(-1, 3, 5)
@@ -273,20 +273,22 @@ def test_arrays_beside_assemblies(monkey):
         fit(features.values, responses.values[:, 0, 0], **PLAIN)
 
 
-def test_shuffled_stimuli(monkey):
+@pytest.mark.parametrize("time", [Match(latency_ms=20), "all"])
+def test_shuffled_stimuli(monkey, time):
+    # Each bin with features of its own, and all bins with the same.
     features, responses = monkey()
     options = PLAIN | {"controls": Controls(static=False, n_shuffles=4, seed=7)}
-    scores = fit(features, responses, time=Match(latency_ms=20), **options)
+    scores = fit(features, responses, time=time, **options)
     assert scores["null_median"].dims == ("shuffle", "model_time", "time_bin")
     rng = np.random.default_rng(7)
     for shuffle in range(4):
         order = rng.permutation(90)
         permuted = responses.copy(data=responses.values[order])
-        expected = fit(features, permuted, time=Match(latency_ms=20), **PLAIN)["score"]
+        expected = fit(features, permuted, time=time, **PLAIN)["score"]
         expected = expected.mean("split").median("neuroid")
         np.testing.assert_allclose(scores["null_median"][shuffle], expected, rtol=0, atol=1e-9)
     np.testing.assert_allclose(scores["p_value"], 1 / 5)
-    plain = fit(features, responses, time=Match(latency_ms=20), **PLAIN)
+    plain = fit(features, responses, time=time, **PLAIN)
     np.testing.assert_allclose(scores["score"], plain["score"], rtol=0, atol=1e-12)
 
 
@@ -342,6 +344,11 @@ def test_another_session_has_the_ceiling(monkey, rng):
     alone = fit(features, noisy, **options)
     np.testing.assert_allclose(scores["reliability"], alone["reliability"], atol=0.1)
     assert scores.attrs["n_repetitions"] == 4
+    # Of the analysis of variance the order of presentations is no matter, draws included.
+    options["ceiling"] = Ceiling(method="explainable_variance")
+    one, other = (fit(features, responses, tested_on=t, **options) for t in (noisy, shuffled))
+    for name in ("reliability", "neuroid_ci_low", "ci_high"):
+        np.testing.assert_allclose(one[name], other[name], atol=1e-6)
 
 
 def test_another_session_that_does_not_fit(monkey):
