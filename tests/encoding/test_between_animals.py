@@ -100,6 +100,15 @@ def test_missing_repetitions_and_presentations_of_one_animal(responses):
     assert scores.attrs["n_neuroids"] == 9
 
 
+def test_missing_repetitions_of_one_neuroid(responses):
+    # The others of its animal have theirs.
+    two = responses.isel(neuroid=slice(0, 9))
+    two.values[two["repetition"].values == 2, 6] = np.nan
+    scores = of(between_animals(two, **OPTIONS), "bob")
+    expected = fit(average_repetitions(of(two, "ada")), of(two, "bob"), **OPTIONS)
+    np.testing.assert_allclose(scores["score"], expected["score"], rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("sources", ["each", "pooled"])
 def test_stimuli_that_an_animal_did_not_see(responses, sources):
     responses.values[responses["stimulus_id"].values >= "s36", :5] = np.nan

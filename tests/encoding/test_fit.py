@@ -11,7 +11,16 @@ import xarray as xr
 from neurorec.assemblies import average_repetitions, to_netcdf
 from neurorec.datasets.population import Population
 from neurorec.datasets.simulate import simulate_population
-from neurorec.encoding import Bootstrap, Ceiling, Identity, KFold, Ridge, fit, summary
+from neurorec.encoding import (
+    Bootstrap,
+    Ceiling,
+    FixedSplit,
+    Identity,
+    KFold,
+    Ridge,
+    fit,
+    summary,
+)
 from neurorec.stats import pearson
 
 PENALTIES = np.logspace(-1, 5, 13)
@@ -78,10 +87,26 @@ def test_labels(recordings):
     assert scores.attrs["splits"] == "KFold(n_splits=5, seed=0)"
     assert "Spearman-Brown corrected" in scores.attrs["convention"]
     assert json.loads(scores.attrs["provenance"])["readout"] == "Ridge()"
+    of_neuroids = scores["score"].mean("split").median("neuroid")
+    np.testing.assert_allclose(scores["median"].sel(quantity="score"), of_neuroids, atol=1e-12)
     expected = scores["score"].mean("split") / scores["ceiling"]
     xr.testing.assert_allclose(
         scores["noise_corrected"], expected.transpose(*scores["noise_corrected"].dims)
     )
+
+
+def test_squares_keep_their_sign(recordings):
+    features, responses = recordings(repetitions=1, n_neuroids=1, noise=3.0)
+    one_fold = Given((np.arange(40), np.arange(40, 60)))
+    scores = fit(features, responses, splits=one_fold, bootstrap=Bootstrap(n_draws=201))
+    assert (scores["score"] < 0).any()
+    assert (scores["score"] > 0).any()
+    signed = scores["score"] * np.abs(scores["score"])
+    np.testing.assert_allclose(scores["r_squared"], signed, atol=1e-12)
+    # 201 draws have their 5th and 197th as limits, which a rising function leaves in place.
+    for name in ("ci_low", "ci_high"):
+        r, square = (scores[name].sel(quantity=q)[1] for q in ("score", "r_squared"))
+        np.testing.assert_allclose(square, r * np.abs(r), atol=1e-5)
 
 
 def test_provenance_says_where_data_come_from(recordings):
@@ -241,13 +266,20 @@ def test_simulated_ceiling_is_reached(rng):
     assert abs(error.mean()) < 0.02
 
 
-def test_constant_features_at_one_timestep_score_zero(recordings):
+@pytest.mark.parametrize("t", [0, 2])
+def test_constant_features_at_one_timestep_score_zero(recordings, t):
     # As in a synchronous network before the image has arrived.
     features, responses = recordings()
-    features.values[:, :, 0] = 0.1
+    features.values[:, :, t] = 0.1
     scores = fit(features, responses, ceiling=FEW)
-    assert np.all(scores["score"][:, :, 0] == 0)
+    assert np.all(scores["score"][:, :, t] == 0)
+    assert (scores["static_timestep"] != 4 + t).all()
     assert scores.attrs["n_constant_predictions"] == 5 * 5 * 2
+    means = average_repetitions(responses)
+    for k, (train, test) in enumerate(KFold(5).split(means)):
+        y, predicted = means.values[test], means.values[train].mean(axis=0)
+        expected = 1 - np.sum((y - predicted) ** 2, axis=0) / (len(test) * y.var(axis=0))
+        np.testing.assert_allclose(scores["determination"][k, :, t], expected, atol=1e-10)
     assert np.isfinite(scores["noise_corrected"]).all()
 
 
@@ -454,6 +486,21 @@ def test_folds_in_any_order(recordings, rng):
     expected = fit(features, responses, splits=Given(*ascending), **options)
     for name in ("score", "noise_corrected", "neuroid_ci_low", "ci_high", "static_score"):
         np.testing.assert_allclose(mixed[name], expected[name], rtol=0, atol=1e-6)
+
+
+def test_folds_by_label_of_stimuli_in_any_order(recordings, rng):
+    features, responses = recordings()
+    names = rng.permutation(features["stimulus_id"].values).tolist()
+    split = FixedSplit(by="stimulus_id", train=names[:40], test=names[40:])
+    expected = fit(features, responses, splits=split, ceiling=FEW)["score"]
+    mixed = responses.isel(presentation=rng.permutation(responses.sizes["presentation"]))
+    ours = fit(features, mixed, splits=split, ceiling=FEW)["score"]
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
+
+
+def test_three_held_out_stimuli_are_enough(recordings):
+    features, responses = recordings(n=15)
+    assert np.isfinite(fit(features, responses, ceiling=FEW)["score"]).all()
 
 
 def test_folds_that_hold_out_what_they_train_on(recordings):

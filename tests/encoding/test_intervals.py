@@ -5,9 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurorec.encoding import Bootstrap, KFold, Ridge, fit
+from neurorec.encoding import (
+    Bootstrap,
+    Ceiling,
+    Identity,
+    KFold,
+    Ridge,
+    fit,
+    reliability_draws,
+)
 from neurorec.encoding.intervals import RESAMPLED, population_limits
-from neurorec.stats import bootstrap_interval
+from neurorec.stats import bootstrap_interval, pearson
 
 
 @pytest.mark.parametrize("n_neuroids", [21, 22])
@@ -131,6 +139,29 @@ def test_intervals_of_a_fit(make, rng):
     estimate = scores["score"].mean("split")[:, 0, 0]
     np.testing.assert_allclose(scores["neuroid_ci_low"][:, 0, 0] - estimate, low, atol=1e-5)
     np.testing.assert_allclose(scores["neuroid_ci_high"][:, 0, 0] - estimate, high, atol=1e-5)
+
+
+def test_draws_of_the_ceiling(make, rng):
+    # Each draw of stimuli has the reliability that responses to these stimuli have.
+    stimulus = np.repeat(np.arange(60), 4)
+    x = rng.normal(size=(60, 2, 1))
+    responses = make(
+        x[stimulus] + rng.normal(size=(240, 2, 1)), stimulus_id=[f"s{i:04d}" for i in stimulus]
+    )
+    bootstrap, ceiling = Bootstrap(n_draws=50), Ceiling(n_splits=5)
+    options = {"readout": Identity(), "splits": KFold(2), "ceiling": ceiling}
+    scores = fit(make(x, name="u"), responses, bootstrap=bootstrap, **options)
+    weights = bootstrap.stimulus_weights(60)
+    reliability = np.maximum(reliability_draws(responses, weights, ceiling), 0.1)
+    means = responses.values.reshape(60, 4, 2, 1).mean(axis=1)
+    r = np.zeros((50, 2, 1))
+    for _, test in KFold(2).split(make(means)):
+        for d in range(50):
+            again = np.repeat(test, weights[d, test].astype(int))
+            r[d] += pearson(x[again], means[again]) / 2
+    low, high = np.quantile(r / np.sqrt(reliability), [0.025, 0.975], axis=0)
+    np.testing.assert_allclose(scores["neuroid_ci_low"][:, 0], low, atol=1e-5)
+    np.testing.assert_allclose(scores["neuroid_ci_high"][:, 0], high, atol=1e-5)
 
 
 def test_without_draws_there_are_no_intervals(make, rng):

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurorec.encoding import Bootstrap, Ridge, fit
+from neurorec.encoding import Bootstrap, Identity, KFold, Ridge, fit
 from neurorec.encoding.rows import rows_of
+from neurorec.stats import pearson, spearman_brown
 
 IDENTIFIERS = np.array(["b", "a", "b", "c", "a", "b", "a", "c", "x"])
 REPETITIONS = np.array([0, 1, 2, 0, 0, 1, 2, 1, 0])
@@ -116,7 +117,38 @@ def test_reliability_of_predictions(stochastic, trials):
     np.testing.assert_allclose(
         scores["noise_corrected"], corrected.transpose(*scores["noise_corrected"].dims), atol=1e-12
     )
+    # A square is of a correlation with both; the errors of R² are those of the responses alone.
+    responses_alone = scores["reliability"].expand_dims("model_time", axis=1)
+    both = responses_alone * scores["prediction_reliability"]
+    for name, limit in (("r_squared", both), ("determination", responses_alone)):
+        expected = scores[name].mean("split") / limit
+        np.testing.assert_allclose(scores[f"noise_corrected_{name}"], expected, atol=1e-12)
     assert scores.attrs["n_model_trials"] == trials
+
+
+def test_reliability_of_predictions_by_hand(rng, make):
+    shown = np.repeat([f"s{i:02d}" for i in range(30)], 4)
+    features = make(rng.normal(size=(120, 2, 1)), stimulus_id=shown, name="u")
+    responses = make(rng.normal(size=(30, 2, 1)), stimulus_id=shown[::4])
+    ours = fit(features, responses, **(PLAIN | {"readout": Identity(), "splits": KFold(3)}))
+    rows = rows_of(shown, features["repetition"].values, shown[::4])
+    _, one, other = np.split(rows.mean(features.values), 3)
+    folds = [test for _, test in KFold(3).split(responses)]
+    expected = np.mean([spearman_brown(pearson(one[t], other[t])) for t in folds], axis=0)
+    found = ours["prediction_reliability"].isel(model_time=0)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_the_floor_of_predictions(stochastic, rng):
+    # Predictions from noise have no reliability, and nothing is divided by it.
+    features, responses = stochastic(2, noise=1.0, n=60)
+    features = features.copy(data=rng.normal(size=features.shape))
+    scores = fit(features, responses, **PLAIN)
+    assert float(scores["prediction_reliability"].min()) < 0.1
+    floored = scores["reliability"].clip(min=0.1) * scores["prediction_reliability"].clip(min=0.1)
+    expected = scores["score"].mean("split") / np.sqrt(floored)
+    expected = expected.transpose(*scores["noise_corrected"].dims)
+    np.testing.assert_allclose(scores["noise_corrected"], expected, atol=1e-12)
 
 
 def test_an_odd_number_of_trials(stochastic):

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 
 from neurorec.assemblies import average_repetitions
-from neurorec.encoding import Bootstrap, Controls, KFold, Lag, Match, Ridge, fit
+from neurorec.encoding import Bootstrap, Ceiling, Controls, KFold, Lag, Match, Ridge, fit
 from neurorec.stats import pearson
 
 PENALTIES = np.logspace(-1, 3, 5)
@@ -135,6 +135,22 @@ def test_lag_of_each_neuroid_or_region(monkey, rng):
         fit(features, responses, time=Lag(lags_ms=lags, by="layer"), **PLAIN)
 
 
+@pytest.mark.parametrize("loud", ["one bin", "held-out stimuli"])
+def test_every_bin_has_the_same_say_in_the_lag(monkey, rng, loud):
+    # The first bin follows the model at once, three others 20 ms later. Neither a bin of large
+    # responses decides alone, nor do bins count less whose held-out responses are large.
+    features, responses = monkey()
+    x = features.values
+    w = rng.normal(size=(x.shape[1], 4))
+    y = np.stack([x[:, :, t] @ w for t in (2, 1, 2, 3)], axis=2)
+    if loud == "one bin":
+        y[:, :, 0] *= 100
+    else:
+        y[folds(90)[0][1], :, 1:] *= 100
+    lag = fit(features, responses.copy(data=y), time=Lag(lags_ms=[0, 20]), **PLAIN)["lag_ms"]
+    assert (lag[0] == 20).all()
+
+
 def test_lag_is_chosen_on_training_stimuli(monkey):
     # The responses to the held-out stimuli say another latency than the others: if they had a
     # say, it would be chosen.
@@ -153,9 +169,27 @@ def test_lag_is_chosen_on_training_stimuli(monkey):
 def test_static_control_of_a_static_monkey(monkey, readout):
     # One timestep drives all bins: frozen, the model predicts as well as it does in time.
     features, responses = monkey(repeated=True)
-    scores = fit(features, responses, **(STATIC | {"readout": readout}))
+    options = STATIC | {"readout": readout, "bootstrap": Bootstrap(n_draws=20)}
+    scores = fit(features, responses, **options)
+    assert (scores["over_static_ci_low"] == 0).all()
+    assert (scores["over_static_ci_high"] == 0).all()
     assert (scores["static_timestep"] == 0).all()
     np.testing.assert_allclose(scores["static_score"], scores["score"][:, :, 0], rtol=0, atol=1e-12)
+    assert (scores["dynamic_timestep"] == 0).all()
+
+
+def test_a_constant_bin_has_no_say_in_the_static_control(monkey):
+    features, responses = monkey(repeated=True)
+    features = features.copy(data=features.values[:, :, ::-1])
+    responses.values[:, 1, 2] = 3.0
+    assert (fit(features, responses, **STATIC)["static_timestep"] == 5).all()
+
+
+def test_of_timesteps_that_are_the_same_the_first_is_chosen(monkey):
+    features, responses = monkey()
+    same = features.copy(data=np.repeat(features.values[:, :, :1], 6, axis=2))
+    scores = fit(same, responses, **STATIC)
+    assert (scores["static_timestep"] == 0).all()
     assert (scores["dynamic_timestep"] == 0).all()
 
 
@@ -239,20 +273,22 @@ def test_arrays_beside_assemblies(monkey):
         fit(features.values, responses.values[:, 0, 0], **PLAIN)
 
 
-def test_shuffled_stimuli(monkey):
+@pytest.mark.parametrize("time", [Match(latency_ms=20), "all"])
+def test_shuffled_stimuli(monkey, time):
+    # Each bin with features of its own, and all bins with the same.
     features, responses = monkey()
     options = PLAIN | {"controls": Controls(static=False, n_shuffles=4, seed=7)}
-    scores = fit(features, responses, time=Match(latency_ms=20), **options)
+    scores = fit(features, responses, time=time, **options)
     assert scores["null_median"].dims == ("shuffle", "model_time", "time_bin")
     rng = np.random.default_rng(7)
     for shuffle in range(4):
         order = rng.permutation(90)
         permuted = responses.copy(data=responses.values[order])
-        expected = fit(features, permuted, time=Match(latency_ms=20), **PLAIN)["score"]
+        expected = fit(features, permuted, time=time, **PLAIN)["score"]
         expected = expected.mean("split").median("neuroid")
         np.testing.assert_allclose(scores["null_median"][shuffle], expected, rtol=0, atol=1e-9)
     np.testing.assert_allclose(scores["p_value"], 1 / 5)
-    plain = fit(features, responses, time=Match(latency_ms=20), **PLAIN)
+    plain = fit(features, responses, time=time, **PLAIN)
     np.testing.assert_allclose(scores["score"], plain["score"], rtol=0, atol=1e-12)
 
 
@@ -308,6 +344,11 @@ def test_another_session_has_the_ceiling(monkey, rng):
     alone = fit(features, noisy, **options)
     np.testing.assert_allclose(scores["reliability"], alone["reliability"], atol=0.1)
     assert scores.attrs["n_repetitions"] == 4
+    # Of the analysis of variance the order of presentations is no matter, draws included.
+    options["ceiling"] = Ceiling(method="explainable_variance")
+    one, other = (fit(features, responses, tested_on=t, **options) for t in (noisy, shuffled))
+    for name in ("reliability", "neuroid_ci_low", "ci_high"):
+        np.testing.assert_allclose(one[name], other[name], atol=1e-6)
 
 
 def test_another_session_that_does_not_fit(monkey):

@@ -49,6 +49,13 @@ def test_match_takes_what_overlaps():
     assert weights(found[("model_time", 0), 1]) == pytest.approx({2: 2 / 3, 3: 1 / 3})
 
 
+def test_a_touch_is_no_overlap():
+    # 3 * 0.1 is a little more than 0.3, where the second timestep and the bin begin.
+    model, bins = np.array([[0, 0.3], [3 * 0.1, 0.6]]), np.array([[0.3], [0.6]])
+    (bands,) = uses(Match().designs(Axes(model, bins, True))).values()
+    assert weights(bands) == {1: 1.0}
+
+
 def test_latency_moves_the_bins_back():
     found = uses(Match(latency_ms=70).designs(axes(4, 2, start=80.0)))
     assert weights(found[("model_time", 0), 0]) == {1: 1.0}
@@ -83,6 +90,11 @@ def test_lags_that_cover_every_bin():
     for i, ms in enumerate([50.0, 60.0, 70.0]):
         for b in range(4):
             assert weights(found[("lag", i), b]) == {(70 + 10 * b - ms) / 10: 1.0}
+
+
+def test_lags_ascend_by_the_timestep_of_the_model():
+    assert Lag(lags_ms=[20, 0, 10]).candidates(axes(2, 2)).tolist() == [0, 10, 20]
+    assert Lag().candidates(axes(3, 1, dt=20.0, width=20.0)).tolist() == [-40, -20, 0]
 
 
 def test_lags_share_designs():

@@ -77,6 +77,7 @@ def test_recurrence_is_seen(model):
     assert float(part(result["ci_low"], "unique_late").min()) > 0.1
     assert (result["ci_low"] <= result["median"]).all()
     assert (result["median"] <= result["ci_high"]).all()
+    assert (result["neuroid_ci_low"] < result["neuroid_ci_high"]).all()
 
 
 def test_late_noise_is_not_seen(model):
