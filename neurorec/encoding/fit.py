@@ -23,8 +23,8 @@ def fit(
     responses: Any,
     *,
     readout: Any = None,
-    splits: Splits | None = None,
-    time: str | TimeChoice = "grid",
+    splits: Splits | Any = None,
+    time: str | TimeChoice | Any = "grid",
     ceiling: Ceiling | None = None,
     bootstrap: Bootstrap | None = None,
     controls: Controls | None = None,
@@ -112,9 +112,14 @@ def fit(
         are constant or not finite, there are fewer stimuli than folds, fewer than three stimuli
         are held out, a ceiling is asked for of single repetitions, or time axes do not meet.
     TypeError
-        If the readout is no regressor.
+        If the readout is no regressor, or ``splits`` or ``time`` are of another kind.
     """
     choice = TIMES[check_option("time", time, TIMES)] if isinstance(time, str) else time
+    if not isinstance(choice, TimeChoice):
+        raise TypeError(
+            f"time must be one of {sorted(TIMES)}, or such as encoding.Match(latency_ms=50), got "
+            f"{time!r}"
+        )
     options = options_of(
         readout=readout,
         splits=splits,

@@ -81,7 +81,7 @@ class Options:
 def options_of(
     *,
     readout: Any = None,
-    splits: Splits | None = None,
+    splits: Any = None,
     ceiling: Ceiling | None = None,
     bootstrap: Bootstrap | None = None,
     controls: Controls | None = None,
@@ -89,7 +89,17 @@ def options_of(
     device: str = "auto",
     on_mismatch: str = "error",
 ) -> Options:
-    """Options with what was left out filled in."""
+    """Options with what was left out filled in.
+
+    Raises
+    ------
+    TypeError
+        If ``splits`` does not split.
+    """
+    if splits is not None and not isinstance(splits, Splits):
+        raise TypeError(
+            f"splits must have a method split, as encoding.KFold(5) has, got {splits!r}"
+        )
     return Options(
         readout=Ridge() if readout is None else readout,
         splits=KFold() if splits is None else splits,

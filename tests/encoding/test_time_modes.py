@@ -361,3 +361,11 @@ def test_another_session_that_does_not_fit(monkey):
         fit(features, responses, tested_on=responses.isel(presentation=slice(80)), **PLAIN)
     with pytest.raises(ValueError, match="tested_on has 2 time bins that are not the 4"):
         fit(features, responses, tested_on=responses.isel(time_bin=slice(2)), **PLAIN)
+
+
+def test_splits_and_time_of_another_kind(monkey):
+    features, responses = monkey()
+    with pytest.raises(TypeError, match=r"splits must have a method split, .* got 5"):
+        fit(features, responses, splits=5)
+    with pytest.raises(TypeError, match=r"time must be one of \['all', .* got 5"):
+        fit(features, responses, time=5)
