@@ -152,8 +152,10 @@ def _times(population: Population) -> np.ndarray:
 
 def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
     n_presentations, n_neuroids, _ = (assembly.sizes[dim] for dim in DIMS)
-    if not n_neuroids or not n_presentations:
-        raise ValueError(f"features need units and presentations, got the shape {assembly.shape}")
+    if not assembly.size:
+        raise ValueError(
+            f"features need presentations, units and timesteps, got the shape {assembly.shape}"
+        )
 
     def blocks(timesteps: Sequence[int]) -> Iterator[np.ndarray]:
         size = max(_BLOCK // max(n_presentations * len(timesteps), 1), 1)

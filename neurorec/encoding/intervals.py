@@ -79,7 +79,7 @@ class Bootstrap:
 
     def limits_around(
         self,
-        estimate: Float[np.ndarray, "*cell"],  # noqa: F821
+        estimate: Float[np.ndarray, "*cell"],
         draws: Float[np.ndarray, "draw *cell"],  # noqa: F821
     ) -> np.ndarray:
         """The same of draws that are moved so that their median is the estimate."""
