@@ -82,9 +82,9 @@ def test_noise_scores_nothing(noise, readout, time):
 
 @pytest.mark.slow
 def test_intervals_of_noise_hold_zero():
-    # 800 runs: as many populations of 25 neuroids. Neuroids of a grid have each bin by itself, but
-    # of what is chosen for all bins the runs are groups of neuroids. Scores of noise have the mean 0
-    # but are skewed, as squares of normals are, by less the more features there are.
+    # 800 runs: as many populations of 25 neuroids, groups of those of four fits. Scores of noise
+    # have the mean 0 but are skewed, as squares of normals are, by less the more features there
+    # are.
     rng = np.random.default_rng(6)
     bootstrap = Bootstrap(n_draws=300)
     inside: dict[str, list[float]] = {}
