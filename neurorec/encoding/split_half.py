@@ -167,7 +167,8 @@ def _with_halves(responses: xr.DataArray) -> tuple[list[Table], Bool[np.ndarray,
         raise ValueError(
             f"a split-half reliability needs at least {_FEWEST_STIMULI} stimuli with at least 2 "
             f"repetitions, got {kept.sum()} of {len(kept)} stimuli and at most {counts.max()} "
-            "repetitions; give single trials, not their means"
+            "repetitions; give single trials, not their means, and leave out neuroids that lack "
+            "them"
         )
     return found, kept
 

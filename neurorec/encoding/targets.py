@@ -61,10 +61,15 @@ def targets_of(responses: xr.DataArray, alignment: Alignment, splits: Splits) ->
     Raises
     ------
     ValueError
-        If a neuroid has the same response to every stimulus, or none to some stimulus, or the
-        folds leave too few held-out stimuli.
+        If there is no neuroid or time bin, a neuroid has the same response to every stimulus, or
+        none to some stimulus, or the folds leave too few held-out stimuli.
     """
     presentations = restricted(responses, alignment.stimulus_ids)
+    if not presentations.size:
+        raise ValueError(
+            f"responses need neuroids and time bins, got the shape {presentations.shape}; check "
+            "what they were selected by"
+        )
     trials = by_stimulus(presentations)
     means = trials.means()
     silent = is_constant(means).all(axis=1)

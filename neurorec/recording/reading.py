@@ -117,20 +117,22 @@ class _Source:
         self._data: Any = self._file[self._variable.path]
         if self._compression is None:
             self._places = chunk_places(self._data)
-            self._bytes = np.memmap(self._part.path, np.uint8, mode="r")
+            self._bytes = self._part.path.open("rb")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        if self._compression is None:
+            self._bytes.close()
 
     def chunk(self, index: tuple[int, int, int]) -> np.ndarray:
         """Activity (row, unit) of one chunk; the index counts chunks of the recording."""
         local = (index[0] - self._part.first, *index[1:])
         shape, dtype = self._variable.chunks, np.dtype(self._variable.dtype)
         if self._compression is None:
-            # Only the pages that are used are read.
-            count, offset = int(np.prod(shape)), int(self._places[local])
-            return np.frombuffer(self._bytes, dtype, count, offset).reshape(shape[:2])
+            # Only the pages that are used are read, and only a chunk takes addresses, of which a
+            # limit on memory may leave fewer than the file has bytes.
+            return np.memmap(self._bytes, dtype, "r", int(self._places[local]), shape[:2])
         start = tuple(i * n for i, n in zip(local, shape, strict=True))
         _, stored = self._data.id.read_direct_chunk(start)
         return decode(stored, shape, dtype, self._compression)[..., 0]

@@ -116,7 +116,8 @@ class Recording:
         ImportError
             If ``lazy`` and dask is not installed.
         """
-        return self._assembly(area, self._selected(area, timesteps, neuroids), lazy=lazy)
+        chosen = self._selected(area, timesteps, neuroids)
+        return self._assembly(area, self._labels(area), chosen, lazy=lazy)
 
     def stream(
         self,
@@ -140,10 +141,12 @@ class Recording:
         rows, units, steps = self._selected(area, timesteps, neuroids)
         numbers, others = (units, rows) if over == "neuroid" else (rows, units)
         n = max(int(block_bytes // max(4 * len(others) * len(steps), 1)), 1)
+        # Names of all units take longer to read than a block of their activity.
+        labels = self._labels(area)
         for start in range(0, len(numbers), n):
             block = numbers[start : start + n]
             chosen = (rows, block, steps) if over == "neuroid" else (block, units, steps)
-            yield self._assembly(area, chosen, lazy=False)
+            yield self._assembly(area, labels, chosen, lazy=False)
 
     def logits(self) -> xr.DataArray:
         """Logits (presentation, class, time_bin) with the stimuli's columns as coordinates.
@@ -191,12 +194,21 @@ class Recording:
         """What is in the recording, in some lines."""
         return summarise(self.path, self.provenance, self.progress)
 
-    def _assembly(
-        self, area: str, chosen: tuple[np.ndarray, np.ndarray, np.ndarray], *, lazy: bool
-    ) -> xr.DataArray:
+    def _labels(self, area: str) -> tuple[Variable, dict[str, dict[str, np.ndarray]]]:
+        """Variable of an area, and columns of coordinates by dimension."""
         with h5py.File(self.path, "r") as file:
             variable = self._variable(file, area)
-            columns = self._columns(file, variable)
+            return variable, self._columns(file, variable)
+
+    def _assembly(
+        self,
+        area: str,
+        labels: tuple[Variable, dict[str, dict[str, np.ndarray]]],
+        chosen: tuple[np.ndarray, np.ndarray, np.ndarray],
+        *,
+        lazy: bool,
+    ) -> xr.DataArray:
+        variable, columns = labels
         values = self._lazily(variable, chosen) if lazy else self._values(variable, chosen)
         presentation, neuroid, time = (
             {name: column[numbers] for name, column in names.items()}

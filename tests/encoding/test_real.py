@@ -5,7 +5,17 @@ import pytest
 
 from neurorec import datasets
 from neurorec.assemblies import average_repetitions, window
-from neurorec.encoding import Ceiling, fit, gabor_energy, split_half_reliability, summary
+from neurorec.encoding import (
+    PLS,
+    Bootstrap,
+    Ceiling,
+    Controls,
+    fit,
+    gabor_energy,
+    noise_ceiling,
+    split_half_reliability,
+    summary,
+)
 
 pytestmark = pytest.mark.data
 
@@ -53,6 +63,57 @@ def test_v4_noise_corrected(v4):
     assert scores["reliable"].values.all()
     median = summary(scores)["median"].item()
     assert median == pytest.approx(0.46 / np.sqrt(0.76), abs=0.04)
+
+
+def test_v4_shuffled_by_the_control(v4):
+    features = gabor_energy(v4.stimuli, device="cpu")
+    responses = average_repetitions(v4.assembly)
+    scores = fit(features, responses, device="cpu", controls=Controls(n_shuffles=19))
+    null = scores["null_median"].values
+    # Each is a median over neuroids that share a shuffle: at most 1 / sqrt(n) from 0, and their
+    # mean over 19 shuffles by as much less.
+    n = responses.sizes["presentation"]
+    assert np.abs(null).max() < 3 / np.sqrt(n)
+    assert abs(null.mean()) < 3 / np.sqrt(19 * n)
+    assert scores["p_value"].item() == 1 / 20
+
+
+def test_v4_partial_least_squares(v4):
+    # 25 components of 1260 features are fewer than 512 stimuli could pay for: 0.447, and 0.480 of
+    # a ridge whose penalties are chosen; five components are not enough.
+    features = gabor_energy(v4.stimuli, device="cpu")
+    responses = average_repetitions(v4.assembly)
+    few, standard, ridge = (
+        summary(fit(features, responses, readout=readout, device="cpu"))["median"].item()
+        for readout in (PLS(n_components=5), PLS(n_components=25), None)
+    )
+    assert few < standard < ridge
+    assert standard == pytest.approx(0.447, abs=0.01)
+
+
+def test_v4_scores_agree_with_one_another(v4):
+    features = gabor_energy(v4.stimuli, device="cpu")
+    scores = fit(features, v4.assembly, device="cpu", bootstrap=Bootstrap(n_draws=0))
+    r, square, determination = (scores[n] for n in ("score", "r_squared", "determination"))
+    np.testing.assert_allclose(square, r * np.abs(r), atol=1e-12)
+    # The best line through held-out predictions has the determination r^2; that of the fit itself
+    # is no better.
+    assert (determination <= r**2 + 1e-12).all()
+    # A median of squares is the square of the median up to what folds differ by.
+    medians = scores["median"].values[:, 0, 0]
+    assert medians[1] == pytest.approx(medians[0] ** 2, abs=0.02)
+    corrected = scores["noise_corrected_r_squared"] / scores["noise_corrected"] ** 2
+    assert float(np.abs(corrected - 1).median()) < 0.05
+
+
+def test_v4_ceilings_of_both_methods(v4):
+    one, other = (
+        noise_ceiling(v4.assembly, ceiling=Ceiling(method=method))
+        for method in ("split_half", "explainable_variance")
+    )
+    for name in ("ceiling", "reliability"):
+        assert float(one[name].median()) == pytest.approx(float(other[name].median()), abs=0.03)
+    assert float(np.abs(one["ceiling"] - other["ceiling"]).max()) < 0.03
 
 
 @pytest.mark.parametrize(
