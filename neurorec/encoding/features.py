@@ -10,8 +10,8 @@ from torch import Tensor
 
 from neurorec.assemblies import TIME_BIN, build, check
 
-# Numbers of one block of units, as float64 at most 128 MiB.
-_BLOCK: Final = 2**24
+# Numbers of one block of units, as float64 at most 64 MiB; some copies of it live at a time.
+_BLOCK: Final = 2**23
 
 
 @runtime_checkable

@@ -152,7 +152,7 @@ def test_a_neuroid_with_one_repetition(pair):
 def test_nothing_selected(pair):
     features, responses = pair()
     for dim in ("neuroid", "time_bin"):
-        with pytest.raises(ValueError, match="responses need neuroids and time bins, got the shap"):
+        with pytest.raises(ValueError, match="responses need presentations, neuroids"):
             fit(features, responses.isel({dim: []}), **OPTIONS)
         with pytest.raises(ValueError, match="features need presentations, units and timesteps"):
             fit(features.isel({dim: []}), responses, **OPTIONS)

@@ -103,10 +103,24 @@ def test_squares_keep_their_sign(recordings):
     assert (scores["score"] > 0).any()
     signed = scores["score"] * np.abs(scores["score"])
     np.testing.assert_allclose(scores["r_squared"], signed, atol=1e-12)
-    # 201 draws have their 5th and 197th as limits, which a rising function leaves in place.
-    for name in ("ci_low", "ci_high"):
-        r, square = (scores[name].sel(quantity=q)[1] for q in ("score", "r_squared"))
-        np.testing.assert_allclose(square, r * np.abs(r), atol=1e-5)
+
+
+def test_drawn_squares_keep_their_sign(make, rng):
+    x, y = rng.normal(size=(2, 60, 1, 1))
+    test = np.arange(30, 60)
+    options = {"readout": Identity(), "splits": Given((np.arange(30), test))}
+    scores = fit(make(x, name="u"), make(y), bootstrap=Bootstrap(n_draws=201), **options)
+    draws = []
+    for weights in Bootstrap(n_draws=201).stimulus_weights(60)[:, test].astype(int):
+        again = np.repeat(test, weights)
+        draws.append(pearson(x[again, 0, 0], y[again, 0, 0]))
+    squares = np.array(draws) * np.abs(draws)
+    assert np.ptp(np.sign(draws)) == 2
+    estimate = scores["r_squared"].item()
+    for name, level in (("ci_low", 0.025), ("ci_high", 0.975)):
+        limit = scores[name].sel(quantity="r_squared", resampled="stimuli").item()
+        expected = estimate + np.quantile(squares, level) - np.median(squares)
+        assert limit == pytest.approx(expected, abs=1e-5)
 
 
 def test_provenance_says_where_data_come_from(recordings):
