@@ -38,7 +38,7 @@ QUANTITIES: Final = {
 
 
 class Reliability(NamedTuple):
-    """Of the mean responses, counted as no less than a minimum; draws are of resampled stimuli."""
+    """Of the mean responses; draws are of resampled stimuli."""
 
     value: Float[Tensor, "neuroid bin"]
     draws: Float[Tensor, "draw neuroid bin"] | None
@@ -83,7 +83,7 @@ class Evaluator:
     reliability
         Of the mean responses; None if it is not known.
     min_reliability
-        Least that the reliability of predictions counts as.
+        Least that a reliability counts as where something is divided by it.
     lengthening
         Noise variance of a model's half of trials over that of all; None without halves.
     """
@@ -158,6 +158,7 @@ class Evaluator:
             return {}
         responses = self.reliability.draws if drawn else self.reliability.value
         assert responses is not None
+        responses = responses.clamp_min(self.min_reliability)
         both = responses
         if predictions is not None:
             floored = np.maximum(predictions, self.min_reliability)

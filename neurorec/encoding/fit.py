@@ -93,8 +93,9 @@ def fit(
         ``n_constant_predictions`` count such cases.
 
         ``reliability``, ``ceiling`` and ``reliable``, where there are trials, see
-        :func:`noise_ceiling`; ``prediction_reliability``, where the model has trials; and
-        ``noise_corrected``, the mean of ``score`` over splits divided by the square root of both.
+        :func:`noise_ceiling`, and ``ceiling_median`` with its intervals;
+        ``prediction_reliability``, where the model has trials; and ``noise_corrected``, the mean
+        of ``score`` over splits divided by the square root of both.
 
         ``median`` (quantity), ``ci_low``, ``ci_high`` (quantity, resampled): medians over neuroids
         with intervals over neuroids, stimuli, and both. ``neuroid_ci_low``, ``neuroid_ci_high``:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from neurorec.assemblies import NEUROID, TIME_BIN
 from neurorec.encoding.ceilings import Ceiling
 from neurorec.encoding.evaluation import QUANTITIES, Evaluation, Summary, summarised
-from neurorec.encoding.intervals import RESAMPLED, Bootstrap
+from neurorec.encoding.intervals import RESAMPLED, Bootstrap, population_limits
 from neurorec.encoding.setup import Setup
 from neurorec.encoding.times import Cumulative, Grid, Lag, TimeChoice
 from neurorec.encoding.trial_tables import labelled
@@ -193,10 +193,25 @@ def _with_limits(result: xr.Dataset, prepared: Setup) -> xr.Dataset:
     for name, variable in limits.data_vars.items():
         result[name] = ((NEUROID, TIME_BIN), variable.values, variable.attrs)
     result["noise_corrected"].attrs["floor"] = f"reliability counted as at least {floor}"
+    result = result.assign(_ceiling(prepared))
     unreliable = ~limits["reliable"].values
     convention = limits["reliability"].attrs["convention"]
     attrs = {"convention": convention, "n_unreliable": int(unreliable.any(axis=1).sum())}
     return result.assign_attrs(limits.attrs, **attrs)
+
+
+def _ceiling(prepared: Setup) -> dict[str, xr.Variable]:
+    """Median noise ceiling over neuroids, with its intervals."""
+    reliability, bootstrap = prepared.evaluator.reliability, prepared.options.bootstrap
+    assert reliability is not None
+    values = reliability.value.clamp_min(0).sqrt().cpu().numpy()
+    found = {"ceiling_median": xr.Variable((TIME_BIN,), np.median(values, axis=0))}
+    if reliability.draws is not None:
+        draws = reliability.draws.clamp_min(0).sqrt().cpu().numpy()
+        limits = population_limits(values, draws, bootstrap)
+        found["ceiling_ci_low"] = xr.Variable(("resampled", TIME_BIN), limits[:, 0])
+        found["ceiling_ci_high"] = xr.Variable(("resampled", TIME_BIN), limits[:, 1])
+    return found
 
 
 def _timesteps(prepared: Setup) -> np.ndarray:

@@ -343,12 +343,11 @@ def _ceilings(
         return None, None, on_device
     ceiling = options.ceiling or Ceiling()
     limits = noise_ceiling(targets.presentations, ceiling=ceiling)
-    floor = ceiling.min_reliability
     draws = None
     if len(weights):
         drawn = reliability_draws(targets.presentations, weights, ceiling=ceiling)
-        draws = torch.from_numpy(np.maximum(drawn, floor).astype(np.float32)).to(device)
-    value = torch.from_numpy(np.maximum(limits["reliability"].values, floor)).to(device)
+        draws = torch.from_numpy(drawn.astype(np.float32)).to(device)
+    value = torch.from_numpy(limits["reliability"].values).to(device)
     return limits, Reliability(value, draws), on_device
 
 

@@ -166,6 +166,27 @@ def test_draws_of_the_ceiling(make, rng):
     np.testing.assert_allclose(scores["neuroid_ci_high"][:, 0], high, atol=1e-5)
 
 
+def test_intervals_of_the_ceiling(make, rng):
+    stimulus = np.repeat(np.arange(80), 4)
+    x = rng.normal(size=(80, 9, 1))
+    trials = x[stimulus] + rng.normal(size=(320, 9, 1))
+    responses = make(trials, stimulus_id=[f"s{i:04d}" for i in stimulus])
+    bootstrap, ceiling = Bootstrap(n_draws=100), Ceiling(n_splits=5)
+    options = {"readout": Identity(), "bootstrap": bootstrap, "ceiling": ceiling}
+    scores = fit(make(x, name="u"), responses, **options)
+    median = scores["ceiling"].median("neuroid")
+    np.testing.assert_allclose(scores["ceiling_median"], median, atol=1e-12)
+    drawn = np.sqrt(reliability_draws(responses, bootstrap.stimulus_weights(80), ceiling))
+    middle = np.median(drawn, axis=1)
+    low, high = np.quantile(middle, [0.025, 0.975], axis=0) + median.values - np.median(middle)
+    over_stimuli = [
+        scores[name].sel(resampled="stimuli") for name in ("ceiling_ci_low", "ceiling_ci_high")
+    ]
+    np.testing.assert_allclose(over_stimuli, [low, high], atol=1e-5)
+    assert (scores["ceiling_ci_low"] < median).all()
+    assert (scores["ceiling_ci_high"] > median).all()
+
+
 def test_without_draws_there_are_no_intervals(make, rng):
     x = rng.normal(size=(60, 5, 2))
     scores = fit(make(x, name="u"), make(x), bootstrap=Bootstrap(n_draws=0))
