@@ -7,7 +7,7 @@
 PYTHON ?= python3.11
 ARGS ?=
 # Files of tests are shared out among processes; ARGS=-n0 runs them one after the other.
-PROCESSES := -n auto --maxprocesses 4 --dist loadfile
+PROCESSES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 CURRENT := .venv-current
