@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from neurorec.encoding.splits import KFold, Splits
 from neurorec.encoding.targets import Targets, as_columns, elsewhere, targets_of
 from neurorec.encoding.times import Axes, Design, axes_of
 from neurorec.gram import resolve_device
+
+# Of fewer stimuli no halves are correlated: then there is no ceiling unless one is asked for.
+_FEWEST_REPEATED: Final = 3
 
 #: Called with how many designs are fitted, and how many there are.
 Progress = Callable[[int, int], Any]
@@ -339,7 +342,7 @@ def _ceilings(
     n_stimuli = len(targets.means)
     weights = options.bootstrap.stimulus_weights(n_stimuli)
     on_device = torch.from_numpy(weights).to(device)
-    if targets.n_repetitions < 2 and options.ceiling is None:
+    if targets.n_repeated < _FEWEST_REPEATED and options.ceiling is None:
         return None, None, on_device
     ceiling = options.ceiling or Ceiling()
     limits = noise_ceiling(targets.presentations, ceiling=ceiling)

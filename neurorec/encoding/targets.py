@@ -44,6 +44,11 @@ class Targets:
     folds: tuple[Fold, ...]
 
     @property
+    def n_repeated(self) -> int:
+        """Stimuli that some neuroid has two repetitions of."""
+        return int((self.counts >= 2).any(axis=1).sum())
+
+    @property
     def n_repetitions(self) -> int:
         """Most repetitions that a neuroid has of a stimulus."""
         return int(self.counts.max())

@@ -415,6 +415,18 @@ def test_constant_neuroids(recordings):
         fit(features, responses)
 
 
+@pytest.mark.parametrize(("n_repeated", "has_ceiling"), [(2, False), (3, True)])
+def test_a_ceiling_needs_three_repeated_stimuli(recordings, n_repeated, has_ceiling):
+    features, responses = recordings(repetitions=2)
+    stimulus = np.unique(responses["stimulus_id"].values, return_inverse=True)[1]
+    kept = (responses["repetition"].values == 0) | (stimulus < n_repeated)
+    few = responses.isel(presentation=np.flatnonzero(kept))
+    assert ("ceiling" in fit(features, few)) == has_ceiling
+    if not has_ceiling:
+        with pytest.raises(ValueError, match="at least 3 stimuli with at least 2 repetitions"):
+            fit(features, few, ceiling=FEW)
+
+
 def test_a_ceiling_of_single_repetitions(recordings):
     features, responses = recordings()
     with pytest.raises(ValueError, match=r"at least 2 repetitions, got 0 of 60 .*not their means"):
