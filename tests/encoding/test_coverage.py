@@ -13,7 +13,7 @@ import xarray as xr
 from neurorec.assemblies import build
 from neurorec.encoding import Bootstrap, Ceiling, Controls, KFold, Ridge, fit
 
-N_STIMULI, N_FEATURES, N_TRIALS, N_NEUROIDS = 240, 4, 3, 11
+N_STIMULI, N_FEATURES, N_TRIALS, N_NEUROIDS = 300, 4, 3, 11
 N_EXPERIMENTS = 1000
 PENALTY = 1e-3
 SPLITS = KFold(3)
