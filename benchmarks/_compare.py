@@ -93,17 +93,8 @@ def seconds(job: Callable[[], Any]) -> float:
 
 def machine() -> dict[str, Any]:
     """What the times were measured on."""
-    names = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if Path("/proc/cpuinfo").exists()
-        else []
-    )
     return {
-        "processor": names[0] if names else platform.processor(),
+        "processor": processor(),
         "n_cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
@@ -115,6 +106,14 @@ def machine() -> dict[str, Any]:
         "neurorec": neurorec.__version__,
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def processor() -> str:
+    """Model of the processor, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def write(path: Path, description: dict[str, Any], rows: Sequence[Row]) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from himalaya.kernel_ridge import KernelRidgeCV
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from sklearn.linear_model import RidgeCV
@@ -24,9 +23,9 @@ from sklearn.linear_model import RidgeCV
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._compare import Row, compared, machine, write
-from neurorec.assemblies import build
 from neurorec.encoding import Bootstrap, KFold, Ridge, fit
 from neurorec.encoding._himalaya import torch_backend
+from neurorec.encoding.features import as_assembly
 from neurorec.stats import pearson
 
 RESULTS = Path(__file__).parent / "results" / "encoding.json"
@@ -60,26 +59,6 @@ def problem(sizes: Sizes, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     signal = features[:, :, 0] @ rng.normal(size=(sizes.n_features, n_targets))
     responses = signal / signal.std(axis=0) + rng.normal(size=signal.shape)
     return features, responses.reshape(sizes.n_stimuli, sizes.n_neuroids, sizes.n_time_bins)
-
-
-def labelled(values: np.ndarray, name: str) -> xr.DataArray:
-    """Assembly of (stimulus, neuroid, time_bin)."""
-    n_stimuli, n_neuroids, n_time_bins = values.shape
-    presentation: dict[str, Any] = {
-        "stimulus_id": [f"s{i:05d}" for i in range(n_stimuli)],
-        "repetition": np.zeros(n_stimuli, dtype=int),
-    }
-    neuroid: dict[str, Any] = {
-        "neuroid_id": [f"{name}{i}" for i in range(n_neuroids)],
-        "region": [name] * n_neuroids,
-    }
-    return build(
-        values,
-        presentation=presentation,
-        neuroid=neuroid,
-        time_bin_start=10.0 * np.arange(n_time_bins),
-        time_bin_end=10.0 * np.arange(1, n_time_bins + 1),
-    )
 
 
 def one_fit(sizes: Sizes, repeats: int) -> list[Row]:
@@ -169,7 +148,7 @@ def held_out_predictions(sizes: Sizes, repeats: int) -> list[Row]:
 def cross_validated(sizes: Sizes, repeats: int) -> list[Row]:
     """Scores of every model timestep in 5 folds, as in the comparison of a model with V4."""
     features, responses = problem(sizes)
-    area, neurons = labelled(features, "area"), labelled(responses, "neuron")
+    area, neurons = as_assembly(features, "area"), as_assembly(responses, "neuron")
     y = responses.reshape(len(responses), -1)
     folds = list(KFold(5).split(neurons))
 

@@ -11,7 +11,6 @@ import os
 import platform
 import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks._compare import processor, seconds
 from neurorec import assemblies, dynamics, geometry
 from neurorec._checks import atomic_path
 
@@ -77,13 +77,6 @@ def in_turn(
         peer_s=float(peer_s),
         ours_s=float(ours_s),
     )
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def correlation_rdm(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
@@ -224,7 +217,7 @@ def machine() -> dict[str, object]:
     """What the numbers were measured on."""
     packages = ("numpy", "scipy", "torch", "xarray", "scikit-learn", "rsatoolbox")
     return {
-        "processor": processor_name(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "system": platform.platform(),
@@ -232,14 +225,6 @@ def machine() -> dict[str, object]:
         "load_average": list(os.getloadavg()),
         "versions": {name: version(name) for name in packages},
     }
-
-
-def processor_name() -> str:
-    """Model of the processor, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def print_table(rows: list[Row]) -> None:

@@ -201,13 +201,9 @@ def labelled(scores: "xr.Dataset", data: "NeuralData", recorded: Mapping[str, An
     """With what is known of where features and responses come from."""
     provenance = json.loads(scores.attrs["provenance"])
     provenance |= {"features_of": recorded, "responses_of": data.provenance}
-    attrs: dict[str, Any] = {
-        "dataset": data.identifier,
-        "provenance": json.dumps(provenance, default=str),
-    }
-    if data.provenance.get("simulated"):
-        attrs["simulated"] = 1
-    return scores.assign_attrs(attrs)
+    return scores.assign_attrs(
+        dataset=data.identifier, provenance=json.dumps(provenance, default=str)
+    )
 
 
 def _number(kind: type, text: str, option: str) -> Any:

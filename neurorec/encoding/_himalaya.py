@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from himalaya.backend import get_backend, set_backend
 
 
 @contextmanager
 def torch_backend(device: torch.device) -> Iterator[None]:
     """Inside the block himalaya computes with torch on the device; after it, as before."""
+    from himalaya.backend import get_backend, set_backend
+
     before = get_backend().name
     set_backend("torch_cuda" if device.type == "cuda" else "torch")
     try:

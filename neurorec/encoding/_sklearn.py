@@ -1,12 +1,14 @@
-"""What differs between the scikit-learn versions of the two supported stacks."""
+"""What the estimators share: checks that fit both scikit-learn versions, folds, predictions."""
 
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import sklearn.utils.validation
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import KFold
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 
 def validated(estimator: BaseEstimator, *arrays: Any, **options: Any) -> Any:
@@ -15,6 +17,27 @@ def validated(estimator: BaseEstimator, *arrays: Any, **options: Any) -> Any:
     if validate_data is None:  # scikit-learn < 1.6
         return getattr(estimator, "_validate_data")(*arrays, dtype=np.float64, **options)  # noqa: B009
     return validate_data(estimator, *arrays, dtype=np.float64, **options)
+
+
+class LinearReadout(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """A regressor that ends with weights ``coef_`` and ``intercept_``."""
+
+    coef_: Any
+    intercept_: Any
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicted responses (sample, target), or (sample) when ``y`` had one dimension."""
+        check_is_fitted(self)
+        X = validated(self, X, reset=False)
+        return X @ self.coef_.T + self.intercept_
+
+
+def unwrapped(values: Tensor, one: bool) -> Any:
+    """Values with targets first; of the only target, where ``y`` had one dimension."""
+    array = values.cpu().numpy()
+    if not one:
+        return array
+    return array[0].item() if array.ndim == 1 else array[0]
 
 
 def inner_folds(

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from neurorec.encoding._sklearn import inner_folds, validated
+from neurorec.encoding._sklearn import LinearReadout, inner_folds, validated
 from neurorec.encoding.banded_solver import BandedFit, Search, banded_predictions, solve_banded
 from neurorec.encoding.readout import Prediction
 from neurorec.encoding.ridge_search import Grid, checked_penalties
@@ -31,7 +30,7 @@ class _Blocks(NamedTuple):
     scales: Float[Tensor, " band"]
 
 
-class BandedRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class BandedRidge(LinearReadout):
     r"""Ridge regression with a penalty of its own for each set of features and each target.
 
     .. math:: \min_{w, c} \; \Big\lVert y - c - \sum_b X_b w_b \Big\rVert^2
@@ -147,12 +146,6 @@ class BandedRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.training_error_ = numbers[4]
         self.band_of_feature_ = member
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predicted responses (sample, target), or (sample) when ``y`` had one dimension."""
-        check_is_fitted(self)
-        X = validated(self, X, reset=False)
-        return X @ self.coef_.T + self.intercept_
 
     def predict_bands(self, X: Any) -> np.ndarray:
         """What each band adds to the prediction (band, sample, target), or (band, sample).

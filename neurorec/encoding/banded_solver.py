@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
-from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
 from jaxtyping import Float
 from torch import Tensor
 
@@ -101,6 +100,8 @@ def solve_banded(
         "return_alphas": True,
         "progress_bar": False,
     }
+    from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
+
     with torch_backend(grams.device):
         logarithms, dual, scores, alphas, intercept = solve_multiple_kernel_ridge_random_search(
             grams, (responses - mean) / spread, **options

@@ -68,7 +68,7 @@ def predictions(
     job: Job,
     designs: Sequence[Design],
     sheets: Iterator[Sheet],
-    tick: Callable[[int], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
 ) -> Iterator[tuple[Entry, Predicted]]:
     """Every entry, as soon as all its time bins are predicted.
 
@@ -79,7 +79,7 @@ def predictions(
     """
     started: dict[Entry, _Started] = {}
     varies = False
-    for design, sheet in zip(designs, sheets, strict=True):
+    for done, (design, sheet) in enumerate(zip(designs, sheets, strict=True), start=1):
         sheet_varies = sheet.varies
         varies = varies or sheet_varies
         wanted = any(use.entry[0] in job.choosing for use in design.uses)
@@ -93,8 +93,8 @@ def predictions(
                 started[use.entry] = one
             else:
                 yield use.entry, one.predicted(use.entry[0] in job.choosing)
-        if tick is not None:
-            tick(1)
+        if progress is not None:
+            progress(done, len(designs))
     if not varies:
         raise ValueError(
             "every feature has zero variance: each unit responds the same to all stimuli at all "

@@ -8,12 +8,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from neurorec.encoding._sklearn import validated
+from neurorec.encoding._sklearn import LinearReadout, unwrapped, validated
 from neurorec.encoding.factorised_solver import (
     Factors,
     Stop,
@@ -38,7 +36,7 @@ _PATIENCE: Final = 2  # penalties that a target tries beyond the best: small one
 _NUMBERS: Final = 2**25  # in the weights of ridge of the targets whose start is sought together
 
 
-class Factorised(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class Factorised(LinearReadout):
     r"""Weights that are a product of channel weights and spatial weights.
 
     .. math:: \min_{a, b, c} \; \sum_i \Big( y_i - c - \sum_{ks} a_k b_s x_{iks} \Big)^2
@@ -136,19 +134,13 @@ class Factorised(MultiOutputMixin, RegressorMixin, BaseEstimator):
         coef = torch.einsum("tc,ts->tcs", factors.channel, factors.space).flatten(start_dim=1)
         one = np.ndim(y) == 1
         space = factors.space.reshape(-1, *shape[1:])
-        self.channel_weights_ = _unwrapped(factors.channel, one)
-        self.spatial_weights_ = _unwrapped(space, one)
-        self.coef_ = _unwrapped(coef, one)
-        self.intercept_ = _unwrapped(centre - coef @ mean, one)
+        self.channel_weights_ = unwrapped(factors.channel, one)
+        self.spatial_weights_ = unwrapped(space, one)
+        self.coef_ = unwrapped(coef, one)
+        self.intercept_ = unwrapped(centre - coef @ mean, one)
         table = torch.tensor(penalties, dtype=torch.float64, device=target)
-        self.penalty_ = _unwrapped(table[chosen], one)
+        self.penalty_ = unwrapped(table[chosen], one)
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predicted responses (sample, target), or (sample) when ``y`` had one dimension."""
-        check_is_fitted(self)
-        X = validated(self, X, reset=False)
-        return X @ self.coef_.T + self.intercept_
 
     def _checked_shape(self, n_units: int) -> tuple[int, int, int]:
         if self.shape is None:
@@ -290,10 +282,3 @@ def _warn_unless_converged(factors: Factors, stop: Stop) -> None:
             ConvergenceWarning,
             stacklevel=3,
         )
-
-
-def _unwrapped(values: Tensor, one: bool) -> Any:
-    array = values.cpu().numpy()
-    if not one:
-        return array
-    return array[0].item() if array.ndim == 1 else array[0]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurorec._checks import check_option
 from neurorec.encoding._columns import Columns, blocks_of_units, responses_as_columns
-from neurorec.encoding._sklearn import validated
+from neurorec.encoding._sklearn import unwrapped, validated
 from neurorec.gram import resolve_device
 
 #: Signs of the correlation between a target and its unit.
@@ -87,10 +87,10 @@ class OneToOne(MultiOutputMixin, RegressorMixin, BaseEstimator):
         slope = torch.where(match.norm > 0, r * targets.norm / match.norm, 0.0)
         intercept = targets.mean - slope * match.mean
         one = np.ndim(y) == 1
-        self.unit_ = _unwrapped(match.unit, one)
-        self.correlation_ = _unwrapped(match.correlation, one)
-        self.coef_ = _unwrapped(slope, one)
-        self.intercept_ = _unwrapped(intercept, one)
+        self.unit_ = unwrapped(match.unit, one)
+        self.correlation_ = unwrapped(match.correlation, one)
+        self.coef_ = unwrapped(slope, one)
+        self.intercept_ = unwrapped(intercept, one)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -119,7 +119,3 @@ def _best_units(x: np.ndarray, targets: Columns, device: torch.device, *, any_si
         )
         largest = torch.maximum(largest, value)
     return best
-
-
-def _unwrapped(values: Tensor, one: bool) -> Any:
-    return values[0].item() if one else values.cpu().numpy()

@@ -18,6 +18,7 @@ from neurorec.encoding.pls_solver import (
     problem_from_gram,
 )
 from neurorec.encoding.readout import Prediction
+from neurorec.encoding.ridge_solver import indices
 from neurorec.gram import resolve_device
 
 
@@ -128,7 +129,7 @@ class PLS(MultiOutputMixin, RegressorMixin, BaseEstimator):
             If more components are asked for than there are training stimuli.
         """
         self._check(len(train), "training stimuli")
-        train_, test_ = _indices(train, gram), _indices(test, gram)
+        train_, test_ = indices(train, gram), indices(test, gram)
         problem = problem_from_gram(gram, train_, test_)
 
         def predict(columns: Tensor) -> Tensor:
@@ -152,7 +153,7 @@ class PLS(MultiOutputMixin, RegressorMixin, BaseEstimator):
             If more components are asked for than there are training stimuli or features.
         """
         self._check(min(len(train), features.shape[1]), "training stimuli or features")
-        train_, test_ = _indices(train, features), _indices(test, features)
+        train_, test_ = indices(train, features), indices(test, features)
         mean = features[train_].mean(dim=0)
         rows, cross = centred_rows(features[train_], mean), features[test_] - mean
 
@@ -190,7 +191,3 @@ def _each_time_bin(
 def _tensor(values: np.ndarray) -> Tensor:
     # torch wants writable, positively strided memory; it is only read.
     return torch.from_numpy(np.require(values, dtype=np.float64, requirements=["C", "W"]))
-
-
-def _indices(indices: np.ndarray, like: Tensor) -> Tensor:
-    return torch.as_tensor(np.asarray(indices), dtype=torch.int64, device=like.device)

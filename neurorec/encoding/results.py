@@ -9,7 +9,6 @@ import xarray as xr
 from jaxtyping import Float
 
 from neurorec.assemblies import NEUROID, TIME_BIN
-from neurorec.encoding.ceilings import Ceiling
 from neurorec.encoding.evaluation import QUANTITIES, Evaluation, Summary, summarised
 from neurorec.encoding.intervals import RESAMPLED, Bootstrap, population_limits
 from neurorec.encoding.setup import Setup
@@ -189,7 +188,7 @@ def _with_limits(result: xr.Dataset, prepared: Setup) -> xr.Dataset:
     limits = prepared.limits
     if limits is None:
         return result
-    floor = (prepared.options.ceiling or Ceiling()).min_reliability
+    floor = prepared.evaluator.min_reliability
     for name, variable in limits.data_vars.items():
         result[name] = ((NEUROID, TIME_BIN), variable.values, variable.attrs)
     result["noise_corrected"].attrs["floor"] = f"reliability counted as at least {floor}"

@@ -7,11 +7,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from neurorec.encoding._sklearn import inner_folds, validated
+from neurorec.encoding._sklearn import LinearReadout, inner_folds, validated
 from neurorec.encoding.readout import Prediction
 from neurorec.encoding.ridge_search import Grid, checked_penalties, searched
 from neurorec.encoding.ridge_selection import (
@@ -55,7 +53,7 @@ class _Solved(NamedTuple):
     error: Tensor
 
 
-class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class Ridge(LinearReadout):
     r"""Ridge regression with an unpenalised intercept and a penalty of its own for each target.
 
     .. math:: \min_{w, b} \; \lVert y - X w - b \rVert^2 + \lambda \lVert w \rVert^2
@@ -136,12 +134,6 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             numbers = [values[0] for values in numbers]
         self.coef_, self.intercept_, self.penalty_, self.training_error_ = numbers
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predicted responses (sample, target), or (sample) when ``y`` had one dimension."""
-        check_is_fitted(self)
-        X = validated(self, X, reset=False)
-        return X @ self.coef_.T + self.intercept_
 
     def predict_from_gram(
         self,

@@ -152,9 +152,7 @@ class Setup:
             choosing=frozenset(choosing),
         )
         sheets = self.reader.grams if self._in_sample_space(designs) else self.reader.features
-        done = iter(range(1, len(designs) + 1))
-        tick = None if progress is None else lambda _: progress(next(done), len(designs))
-        return predictions(job, designs, sheets(designs), tick)
+        return predictions(job, designs, sheets(designs), progress)
 
     @property
     def model(self) -> xr.DataArray:
@@ -242,11 +240,13 @@ def setup(features: Any, responses: Any, options: Options, *, tested_on: Any = N
     targets = targets_of(measured, alignment, options.splits)
     rows = _rows(labels, alignment, targets, options)
     stated = {"responses": _stated(measured)}
-    judged = targets
+    shuffles = options.controls.n_shuffles, options.controls.seed
+    copies = targets.copies(*shuffles)
+    judged, judged_copies = targets, copies
     if tested_on is not None:
         other, _ = _measured(tested_on)
         judged, stated = elsewhere(targets, other), stated | {"tested_on": _stated(other)}
-    copies = targets.copies(options.controls.n_shuffles, options.controls.seed)
+        judged_copies = judged.copies(*shuffles)
     limits, reliability, weights = _ceilings(judged, options, device)
     first = next(iter(rows.values()))
     return Setup(
@@ -264,7 +264,7 @@ def setup(features: Any, responses: Any, options: Options, *, tested_on: Any = N
         ),
         copies=copies,
         evaluator=Evaluator(
-            copies=judged.copies(options.controls.n_shuffles, options.controls.seed),
+            copies=judged_copies,
             folds=targets.folds,
             weights=weights,
             reliability=reliability,

@@ -6,8 +6,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from neurorec.encoding._columns import (
@@ -16,7 +14,7 @@ from neurorec.encoding._columns import (
     blocks_of_units,
     responses_as_columns,
 )
-from neurorec.encoding._sklearn import validated
+from neurorec.encoding._sklearn import LinearReadout, unwrapped, validated
 from neurorec.gram import resolve_device
 
 #: Most pairs of a unit and a target. The network simplex holds about 40 bytes for each pair, so
@@ -26,7 +24,7 @@ MOST_PAIRS: Final = 10**8
 _MOST_PIVOTS: Final = 10**9
 
 
-class SoftMatching(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class SoftMatching(LinearReadout):
     r"""Each target by the units that soft matching gives it.
 
     .. math:: T = \arg\max_T \sum_{ij} T_{ij} \, r(x_i, y_j), \qquad
@@ -90,15 +88,9 @@ class SoftMatching(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.correlation_ = float(np.sum(self.plan_ * correlation))
         # Neither the q nor the standard deviation of the definition matters: the slope absorbs it.
         weights, intercept = _scaled_match(X, targets, torch.from_numpy(self.plan_).to(device))
-        self.coef_ = (weights[:, 0] if one else weights.mT).cpu().numpy()
-        self.intercept_ = intercept[0].item() if one else intercept.cpu().numpy()
+        self.coef_ = unwrapped(weights.mT, one)
+        self.intercept_ = unwrapped(intercept, one)
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predicted responses (sample, target), or (sample) when ``y`` had one dimension."""
-        check_is_fitted(self)
-        X = validated(self, X, reset=False)
-        return X @ self.coef_.T + self.intercept_
 
     # The mean of all units, which a single target gets, is no good prediction.
     def _more_tags(self) -> dict[str, bool]:  # scikit-learn < 1.6

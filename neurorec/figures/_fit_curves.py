@@ -101,15 +101,21 @@ def _ceiling_note(attrs: Mapping[str, Any]) -> str:
     return f"noise ceiling from {_CEILINGS[method]}"
 
 
-def _draw_over_bins(results: Mapping[str, Fitted], *, named: bool, note: bool) -> Figure:
-    """One line for each model, each with its static control."""
+def _panel(
+    results: Mapping[str, Fitted], more: Sequence[str], *, named: bool, note: bool
+) -> tuple[Figure, Axes, Mapping[str, ModelStyle]]:
+    """A figure of one panel, with its legend and its note."""
     figure = new_figure(SINGLE_COLUMN_MM, 68.0)
     styles = _styles(results, named)
     _legend(figure, results, styles if named else {}, MUTED if named else _ONE)
     if note:
-        bands = f"bands: {_first(results).interval}"
-        note_below(figure, fit_note(results, bands, control_note(results)))
-    axes = side_by_side(figure, 1.0)[0].subplots()
+        note_below(figure, fit_note(results, f"bands: {_first(results).interval}", *more))
+    return figure, side_by_side(figure, 1.0)[0].subplots(), styles
+
+
+def _draw_over_bins(results: Mapping[str, Fitted], *, named: bool, note: bool) -> Figure:
+    """One line for each model, each with its static control."""
+    figure, axes, styles = _panel(results, [control_note(results)], named=named, note=note)
     _bin_axes(axes, results, _limits(results, bands=True))
     for name, result in results.items():
         low, high = result.ci_low[0], result.ci_high[0]
@@ -165,13 +171,7 @@ def _draw_steps_over_bins(results: Mapping[str, Fitted], *, named: bool, note: b
 
 def _draw_over_timesteps(results: Mapping[str, Fitted], *, named: bool, note: bool) -> Figure:
     """One neural bin: a line over model timesteps, or a level for a model of one."""
-    figure = new_figure(SINGLE_COLUMN_MM, 68.0)
-    styles = _styles(results, named)
-    _legend(figure, results, styles if named else {}, MUTED if named else _ONE)
-    if note:
-        bands = f"bands: {_first(results).interval}"
-        note_below(figure, fit_note(results, bands))
-    axes = side_by_side(figure, 1.0)[0].subplots()
+    figure, axes, styles = _panel(results, [], named=named, note=note)
     _levels(axes, results, _limits(results, bands=True))
     steps = np.concatenate([r.timesteps for r in results.values() if len(r.timesteps) > 1])
     timestep_axis(axes, steps)
