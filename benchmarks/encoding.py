@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks._compare import Row, compared, machine, write
 from neurorec.encoding import Bootstrap, KFold, Ridge, fit
 from neurorec.encoding._himalaya import torch_backend
-from neurorec.encoding.features import as_assembly
+from neurorec.populations.reading import as_assembly
 from neurorec.stats import pearson
 
 RESULTS = Path(__file__).parent / "results" / "encoding.json"

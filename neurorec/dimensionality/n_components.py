@@ -1,11 +1,13 @@
 """The number of principal components that hold a share of the variance, over time."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
-from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN
+from neurorec.assemblies import TIME_BIN
 from neurorec.dimensionality.spectrum import centred_gram, eigenvalues
-from neurorec.geometry._patterns import result_attrs, time_coords
+from neurorec.populations.labels import result_attrs, time_coords
 
 # A cumulative share this close below the asked fraction has reached it: the last component of a
 # spectrum brings the sum to one only up to rounding.
@@ -13,12 +15,11 @@ _ROUNDING = 1e-12
 
 
 def n_components(
-    assembly: xr.DataArray,
+    source: Any,
     *,
     fraction: float = 0.9,
     undefined: str = "raise",
     device: str = "cpu",
-    block: int = 4096,
 ) -> xr.DataArray:
     r"""Smallest number of principal components with a cumulative variance of ``fraction``.
 
@@ -26,8 +27,9 @@ def n_components(
 
     Parameters
     ----------
-    assembly
-        Activity, not rescaled; repetitions are averaged first.
+    source
+        Assembly, ``recording.area("IT")`` or array (stimulus, unit, timestep), not rescaled;
+        repetitions are averaged first.
     undefined
         ``"raise"``, or ``"nan"`` to give NaN where all stimuli evoke the same response.
 
@@ -39,9 +41,7 @@ def n_components(
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction must lie in (0, 1], got {fraction}")
-    patterns, kernels, flat = centred_gram(
-        assembly, undefined=undefined, device=device, block=block
-    )
+    patterns, kernels, flat = centred_gram(source, undefined=undefined, device=device)
     values = eigenvalues(kernels).cpu().numpy()
     cumulative = np.cumsum(values, axis=1)
     with np.errstate(invalid="ignore"):
@@ -51,13 +51,13 @@ def n_components(
     return xr.DataArray(
         counts,
         dims=(TIME_BIN,),
-        coords=time_coords(patterns),
+        coords=time_coords(patterns.labels),
         attrs=result_attrs(
-            patterns,
+            patterns.labels,
             units="components",
             fraction=fraction,
-            n_stimuli=patterns.sizes[PRESENTATION],
-            n_neuroids=patterns.sizes[NEUROID],
+            n_stimuli=patterns.n_rows,
+            n_neuroids=patterns.n_neuroids,
         ),
         name="n_components",
     )

@@ -1,19 +1,21 @@
 """The participation ratio over time, and how it depends on the number of stimuli."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
-from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN
+from neurorec.assemblies import TIME_BIN
 from neurorec.dimensionality.spectrum import centred_gram, ratio
-from neurorec.geometry._patterns import result_attrs, time_coords
 from neurorec.gram import centre
+from neurorec.populations import Patterns
+from neurorec.populations.labels import result_attrs, time_coords
 
 
 def participation_ratio(
-    assembly: xr.DataArray, *, undefined: str = "raise", device: str = "cpu", block: int = 4096
+    source: Any, *, undefined: str = "raise", device: str = "cpu"
 ) -> xr.DataArray:
     r"""Effective number of dimensions of the stimulus-evoked responses, for each time bin.
 
@@ -28,8 +30,9 @@ def participation_ratio(
 
     Parameters
     ----------
-    assembly
-        Activity, not rescaled; repetitions are averaged first.
+    source
+        Assembly, ``recording.area("IT")`` or array (stimulus, unit, timestep), not rescaled;
+        repetitions are averaged first.
     undefined
         ``"raise"``, or ``"nan"`` to give NaN where all stimuli evoke the same response.
 
@@ -42,29 +45,26 @@ def participation_ratio(
     ----------
     Gao et al. (2017) bioRxiv 214262.
     """
-    patterns, kernels, flat = centred_gram(
-        assembly, undefined=undefined, device=device, block=block
-    )
+    patterns, kernels, flat = centred_gram(source, undefined=undefined, device=device)
     values = ratio(kernels).cpu().numpy()
     values[flat] = np.nan
     return xr.DataArray(
         values,
         dims=(TIME_BIN,),
-        coords=time_coords(patterns),
-        attrs=result_attrs(patterns, units="dimensions", **_sizes(patterns)),
+        coords=time_coords(patterns.labels),
+        attrs=result_attrs(patterns.labels, units="dimensions", **_sizes(patterns)),
         name="participation_ratio",
     )
 
 
 def participation_ratio_curve(
-    assembly: xr.DataArray,
+    source: Any,
     *,
     sizes: Sequence[int] | None = None,
     n_draws: int = 100,
     seed: int | np.random.Generator = 0,
     undefined: str = "raise",
     device: str = "cpu",
-    block: int = 4096,
 ) -> xr.Dataset:
     """Participation ratio of random subsets of the stimuli, for each time bin.
 
@@ -87,10 +87,8 @@ def participation_ratio_curve(
         As :func:`participation_ratio`; and if a size is below three or above the number of
         stimuli.
     """
-    patterns, kernels, flat = centred_gram(
-        assembly, undefined=undefined, device=device, block=block
-    )
-    n_stimuli = patterns.sizes[PRESENTATION]
+    patterns, kernels, flat = centred_gram(source, undefined=undefined, device=device)
+    n_stimuli = patterns.n_rows
     chosen = sorted({max(3, n_stimuli // 2), n_stimuli}) if sizes is None else list(sizes)
     bad = [size for size in chosen if not 3 <= size <= n_stimuli]
     if bad or n_draws < 1:
@@ -114,9 +112,9 @@ def participation_ratio_curve(
             "participation_ratio": (dims, np.stack(means), attrs),
             "spread": (dims, np.stack(spreads), attrs),
         },
-        coords=time_coords(patterns) | {"n_stimuli": np.asarray(chosen)},
+        coords=time_coords(patterns.labels) | {"n_stimuli": np.asarray(chosen)},
         attrs=result_attrs(
-            patterns, n_draws=n_draws, n_neuroids=patterns.sizes[NEUROID], resampled="stimuli"
+            patterns.labels, n_draws=n_draws, n_neuroids=patterns.n_neuroids, resampled="stimuli"
         ),
     )
 
@@ -127,8 +125,8 @@ def _of_subset(kernels: torch.Tensor, subset: np.ndarray) -> torch.Tensor:
     return ratio(centre(kernels[:, take[:, None], take]))
 
 
-def _sizes(patterns: xr.DataArray) -> dict[str, int]:
+def _sizes(patterns: Patterns) -> dict[str, int]:
     return {
-        "n_stimuli": patterns.sizes[PRESENTATION],
-        "n_neuroids": patterns.sizes[NEUROID],
+        "n_stimuli": patterns.n_rows,
+        "n_neuroids": patterns.n_neuroids,
     }

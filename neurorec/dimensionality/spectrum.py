@@ -1,14 +1,16 @@
 """Eigenvalues of a population's covariance over stimuli, held in sample space."""
 
+from typing import Any
+
 import numpy as np
 import torch
-import xarray as xr
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from neurorec._checks import check_option
-from neurorec.geometry._patterns import UNDEFINED, describe_bins, one_per_stimulus
-from neurorec.gram import centre, gram
+from neurorec.gram import centre
+from neurorec.populations import Patterns, patterns_of
+from neurorec.populations.labels import UNDEFINED, describe_bins
 
 _Kernels = Float64[Tensor, "time_bin stimulus stimulus"]
 
@@ -17,8 +19,8 @@ _CONSTANT_SHARE = 1e-12
 
 
 def centred_gram(
-    assembly: xr.DataArray, *, undefined: str, device: str, block: int
-) -> tuple[xr.DataArray, _Kernels, Bool[np.ndarray, " time_bin"]]:
+    source: Any, *, undefined: str, device: str
+) -> tuple[Patterns, _Kernels, Bool[np.ndarray, " time_bin"]]:
     """Patterns of the stimuli, their centred Gram matrices, and where nothing varies.
 
     Raises
@@ -28,10 +30,9 @@ def centred_gram(
         which all stimuli evoke the same response.
     """
     check_option("undefined", undefined, UNDEFINED)
-    patterns = one_per_stimulus(assembly, at_least=3)
-    raw = gram(patterns, device=device, block=block)
-    kernels = centre(raw)
-    empty = _trace(kernels) <= _CONSTANT_SHARE * _trace(raw)
+    patterns = patterns_of(source, device=device)
+    kernels = centre(patterns.products)
+    empty = _trace(kernels) <= _CONSTANT_SHARE * _trace(patterns.products)
     flat = np.asarray(empty.cpu())
     if flat.any() and undefined == "raise":
         raise ValueError(

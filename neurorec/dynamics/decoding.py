@@ -13,11 +13,11 @@ from jaxtyping import Bool, Float, Int64, Shaped
 from neurorec._checks import check_option
 from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, check
 from neurorec.dynamics.folds import assign_folds
-from neurorec.geometry._patterns import UNDEFINED, describe_bins, result_attrs
 from neurorec.geometry.decoder import AbstractLinearDecoder
 from neurorec.geometry.max_correlation import MaxCorrelation
 from neurorec.geometry.nearest_mean import NearestMean
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA
+from neurorec.populations.labels import UNDEFINED, describe_bins, result_attrs
 
 #: Every classifier, by name. Tests run over this table.
 CLASSIFIERS: Final[Mapping[str, type[AbstractLinearDecoder]]] = MappingProxyType(

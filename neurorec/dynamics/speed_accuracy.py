@@ -11,7 +11,7 @@ from scipy.special import softmax
 from neurorec.assemblies import PRESENTATION, TIME_BIN, require_dims
 from neurorec.dynamics.decoding import labels_of
 from neurorec.dynamics.proportions import wilson_interval
-from neurorec.geometry._patterns import result_attrs
+from neurorec.populations.labels import result_attrs
 
 CLASS = "class"
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from neurorec.encoding.predictors import Predict, training_error
 from neurorec.encoding.readout import Prediction
-from neurorec.encoding.rows import Rows
 from neurorec.encoding.sheets import Sheet
 from neurorec.encoding.targets import Fold, columns_of
 from neurorec.encoding.times import Design
+from neurorec.populations.rows import Rows
 
 Entry = tuple[str, int]
 

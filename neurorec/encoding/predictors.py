@@ -11,10 +11,10 @@ from sklearn.model_selection import KFold
 from torch import Tensor
 
 from neurorec.encoding.factorised import Factorised
-from neurorec.encoding.features import Population
 from neurorec.encoding.grid import grid_shape
 from neurorec.encoding.readout import BandedReadout, Prediction, SampleSpaceReadout
 from neurorec.encoding.sheets import Sheet
+from neurorec.populations.reading import Population
 
 #: Function of (sheet, responses, train, test).
 Predict = Callable[[Sheet, Tensor, np.ndarray, np.ndarray], Prediction]

@@ -16,17 +16,17 @@ from neurorec.encoding.alignment import Alignment, align
 from neurorec.encoding.ceilings import Ceiling, noise_ceiling, reliability_draws
 from neurorec.encoding.engine import Entry, Job, Predicted, predictions
 from neurorec.encoding.evaluation import Evaluator, Reliability
-from neurorec.encoding.features import Population, as_assembly, as_populations
 from neurorec.encoding.intervals import Bootstrap
 from neurorec.encoding.predictors import needs_features, predictor
 from neurorec.encoding.readout import BandedReadout
 from neurorec.encoding.ridge import Ridge
-from neurorec.encoding.rows import Rows, rows_of
 from neurorec.encoding.sheets import Reader
 from neurorec.encoding.splits import KFold, Splits
 from neurorec.encoding.targets import Targets, as_columns, elsewhere, targets_of
 from neurorec.encoding.times import Axes, Design, axes_of
 from neurorec.gram import resolve_device
+from neurorec.populations.reading import Population, as_assembly, as_populations
+from neurorec.populations.rows import Rows, rows_of
 
 # Of fewer stimuli no halves are correlated: then there is no ceiling unless one is asked for.
 _FEWEST_REPEATED: Final = 3

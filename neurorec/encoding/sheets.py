@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurorec.encoding._columns import as_columns
-from neurorec.encoding.features import Population
-from neurorec.encoding.rows import Rows
 from neurorec.encoding.times import Band, Design, Part
 from neurorec.gram import gram_of_blocks
+from neurorec.populations.reading import Population
+from neurorec.populations.rows import Rows
 
 # Gram matrices that are made in one pass over the units take no more than this.
 _GRAM_BYTES: Final = 2**28

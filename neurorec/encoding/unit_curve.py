@@ -9,12 +9,12 @@ import xarray as xr
 from neurorec.assemblies import check
 from neurorec.encoding.ceilings import Ceiling
 from neurorec.encoding.controls import sample_units
-from neurorec.encoding.features import as_populations
 from neurorec.encoding.fit import fit
 from neurorec.encoding.intervals import Bootstrap
 from neurorec.encoding.setup import Controls
 from neurorec.encoding.splits import Splits
 from neurorec.encoding.times import TimeChoice
+from neurorec.populations.reading import as_populations
 
 _KEPT = ("splits", "readout", "time", "n_stimuli", "n_neuroids", "n_repetitions", "convention")
 

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Bool, Float64, Int64
 
 from neurorec._checks import check_option
-from neurorec.geometry._patterns import CONDITION, CONDITION_B, UNDEFINED
+from neurorec.populations.labels import CONDITION, CONDITION_B, UNDEFINED
 
 # Larger asymmetries than rounding in float32 mean that the matrix is not an RDM.
 _ASYMMETRY = 1e-4

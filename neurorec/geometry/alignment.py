@@ -1,5 +1,7 @@
 """Linear centred kernel alignment between the states of a population at different times."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import xarray as xr
@@ -7,15 +9,15 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from neurorec._checks import check_option
-from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN
-from neurorec.geometry._patterns import (
+from neurorec.assemblies import TIME_BIN
+from neurorec.gram import centre
+from neurorec.populations import matched, patterns_of
+from neurorec.populations.labels import (
     UNDEFINED,
     describe_bins,
-    one_per_stimulus,
     result_attrs,
     time_coords,
 )
-from neurorec.gram import centre, gram
 
 # Below this share of the Gram matrix's own norm a centred one is rounding error.
 _CONSTANT_SHARE = 1e-12
@@ -24,13 +26,12 @@ _Kernels = Float64[Tensor, "time_bin stimulus stimulus"]
 
 
 def linear_cka(
-    assembly: xr.DataArray,
-    other: xr.DataArray | None = None,
+    source: Any,
+    other: Any = None,
     *,
     debiased: bool = False,
     undefined: str = "raise",
     device: str = "cpu",
-    block: int = 4096,
 ) -> xr.DataArray:
     r"""Linear CKA of the responses to the same stimuli in every pair of time bins.
 
@@ -43,10 +44,11 @@ def linear_cka(
 
     Parameters
     ----------
-    assembly
-        Activity; repetitions are averaged first.
+    source
+        Assembly, ``recording.area("IT")`` or array (stimulus, unit, timestep); repetitions are
+        averaged first.
     other
-        A second population, matched by ``stimulus_id``; the time bins of ``assembly`` are then
+        A second population, matched by ``stimulus_id``; the time bins of ``source`` are then
         compared with its time bins.
     debiased
         Replace the inner products of Gram matrices by their unbiased estimates (diagonal left
@@ -73,52 +75,37 @@ def linear_cka(
     Szekely and Rizzo (2014) Annals of Statistics 42:2382 for U-centring.
     """
     check_option("undefined", undefined, UNDEFINED)
-    patterns = one_per_stimulus(assembly, at_least=4 if debiased else 3)
-    if other is None and patterns.sizes[TIME_BIN] < 2:
+    at_least = 4 if debiased else 3
+    first = patterns_of(source, at_least=at_least, device=device)
+    if other is None and len(first.products) < 2:
         raise ValueError(
             "CKA between time bins needs at least 2 of them, got 1; give a second population "
             "as `other`, or an assembly with a time axis"
         )
-    second = patterns if other is None else _matched(patterns, other, debiased)
-    kernels = _unit_kernels(patterns, debiased, undefined, device, block)
-    kernels_b = (
-        kernels if other is None else _unit_kernels(second, debiased, undefined, device, block)
-    )
+    second = first
+    kernels = kernels_b = _unit_kernels(first.products, debiased, undefined)
+    if other is not None:
+        second = matched(first, patterns_of(other, at_least=at_least, device=device))
+        kernels_b = _unit_kernels(second.products, debiased, undefined)
     values = torch.einsum("tij,sij->ts", kernels, kernels_b).cpu().numpy()
     return xr.DataArray(
         values,
         dims=(TIME_BIN, f"{TIME_BIN}_b"),
-        coords=time_coords(patterns) | time_coords(second, suffix="_b"),
+        coords=time_coords(first.labels) | time_coords(second.labels, suffix="_b"),
         attrs=result_attrs(
-            patterns,
+            first.labels,
             method="linear CKA, debiased" if debiased else "linear CKA",
             units="1",
-            n_stimuli=patterns.sizes[PRESENTATION],
-            n_neuroids=patterns.sizes[NEUROID],
-            n_neuroids_b=second.sizes[NEUROID],
+            n_stimuli=first.n_rows,
+            n_neuroids=first.n_neuroids,
+            n_neuroids_b=second.n_neuroids,
         ),
         name="cka",
     )
 
 
-def _matched(patterns: xr.DataArray, other: xr.DataArray, debiased: bool) -> xr.DataArray:
-    """The second population with stimuli in the order of the first."""
-    second = one_per_stimulus(other, at_least=4 if debiased else 3)
-    ids, ids_b = patterns["stimulus_id"].values.tolist(), second["stimulus_id"].values.tolist()
-    if set(ids) != set(ids_b):
-        raise ValueError(
-            f"the populations saw different stimuli: {len(ids)} in the first, {len(ids_b)} in "
-            f"the second, {len(set(ids) & set(ids_b))} in both; select the stimuli both have"
-        )
-    position = {identifier: i for i, identifier in enumerate(ids_b)}
-    return second.isel(presentation=[position[identifier] for identifier in ids])
-
-
-def _unit_kernels(
-    patterns: xr.DataArray, debiased: bool, undefined: str, device: str, block: int
-) -> _Kernels:
+def _unit_kernels(raw: _Kernels, debiased: bool, undefined: str) -> _Kernels:
     """Centred Gram matrices of Frobenius norm one."""
-    raw = gram(patterns, device=device, block=block)
     centred = centre(raw)
     empty = torch.linalg.matrix_norm(centred) <= _CONSTANT_SHARE * torch.linalg.matrix_norm(raw)
     if empty.any() and undefined == "raise":

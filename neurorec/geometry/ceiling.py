@@ -10,9 +10,9 @@ from jaxtyping import Float64
 from scipy.stats import rankdata, zscore
 
 from neurorec._checks import check_option
-from neurorec.geometry._patterns import result_attrs
 from neurorec.geometry._stack import require_defined, stack
 from neurorec.geometry.comparison import COMPARISONS, LABELS
+from neurorec.populations.labels import result_attrs
 
 _Vectors = Float64[np.ndarray, "subject pair"]
 

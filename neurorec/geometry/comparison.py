@@ -10,9 +10,9 @@ from jaxtyping import Float64
 from scipy.stats import rankdata
 
 from neurorec._checks import check_option
-from neurorec.geometry._patterns import result_attrs
 from neurorec.geometry._stack import defined, matched, require_defined
 from neurorec.geometry.kendall import tau_a
+from neurorec.populations.labels import result_attrs
 
 _First = Float64[np.ndarray, "first pair"]
 _Second = Float64[np.ndarray, "second pair"]

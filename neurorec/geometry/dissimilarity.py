@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,19 +11,17 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from neurorec._checks import check_option
-from neurorec.assemblies import NEUROID, TIME_BIN
-from neurorec.geometry._patterns import (
+from neurorec.assemblies import TIME_BIN
+from neurorec.populations import patterns_of
+from neurorec.populations.labels import (
     CONDITION,
     CONDITION_B,
     UNDEFINED,
     condition_coords,
     describe_bins,
-    one_per_stimulus,
-    pattern_sums,
     result_attrs,
     time_coords,
 )
-from neurorec.gram import gram, resolve_device
 
 # A pattern counts as constant when its variance is below this share of its mean square: in
 # float64 the difference of the two sums is then rounding error.
@@ -67,10 +65,6 @@ DISSIMILARITIES: Final[Mapping[str, Callable[[Tensor, Tensor, int], Tensor]]] = 
     {"correlation": _correlation, "squared_euclidean": _squared_euclidean, "cosine": _cosine}
 )
 
-PRECISIONS: Final[Mapping[str, torch.dtype]] = MappingProxyType(
-    {"float64": torch.float64, "float32": torch.float32}
-)
-
 _UNITS = {
     "correlation": "1 - Pearson r",
     "squared_euclidean": "squared activity, summed over neuroids",
@@ -79,13 +73,12 @@ _UNITS = {
 
 
 def rdm(
-    assembly: xr.DataArray,
+    source: Any,
     *,
     method: str = "correlation",
     undefined: str = "raise",
     precision: str = "float64",
     device: str = "cpu",
-    block: int = 4096,
 ) -> xr.DataArray:
     r"""Dissimilarity of the responses to every pair of stimuli, for each time bin.
 
@@ -100,9 +93,10 @@ def rdm(
 
     Parameters
     ----------
-    assembly
-        Activity; repetitions are averaged first. All time bins are computed in one batch, and
-        neuroids are read ``block`` at a time, so that the assembly may lie in a file.
+    source
+        Assembly, ``recording.area("IT")`` or array (stimulus, unit, timestep); repetitions are
+        averaged first. All time bins are computed in one batch, and units are read block by
+        block, so that they may lie in a file.
     method
         A key of ``DISSIMILARITIES``. The squared Euclidean distance is a sum over neuroids;
         some toolboxes divide it by their number.
@@ -131,21 +125,18 @@ def rdm(
     """
     check_option("method", method, DISSIMILARITIES)
     check_option("undefined", undefined, UNDEFINED)
-    check_option("precision", precision, PRECISIONS)
-    patterns = one_per_stimulus(assembly, at_least=3)
-    n_neuroids = patterns.sizes[NEUROID]
-    products = gram(patterns, device=device, block=block, dtype=PRECISIONS[precision])
-    sums = torch.as_tensor(pattern_sums(patterns, block=block), device=resolve_device(device))
-    values = DISSIMILARITIES[method](products, sums, n_neuroids).cpu().numpy()
+    patterns = patterns_of(source, precision=precision, device=device)
+    n_neuroids = patterns.n_neuroids
+    values = DISSIMILARITIES[method](patterns.products, patterns.sums, n_neuroids).cpu().numpy()
     empty = np.isnan(np.diagonal(values, axis1=1, axis2=2))
     if empty.any() and undefined == "raise":
-        _raise_constant(patterns, method, empty)
+        _raise_constant(patterns.stimulus_ids, method, empty)
     return xr.DataArray(
         values,
         dims=(TIME_BIN, CONDITION, CONDITION_B),
-        coords=time_coords(patterns) | condition_coords(patterns),
+        coords=time_coords(patterns.labels) | condition_coords(patterns.labels),
         attrs=result_attrs(
-            patterns,
+            patterns.labels,
             method=method,
             units=_UNITS[method],
             n_conditions=values.shape[1],
@@ -156,11 +147,11 @@ def rdm(
     )
 
 
-def _raise_constant(patterns: xr.DataArray, method: str, empty: np.ndarray) -> None:
+def _raise_constant(stimulus_ids: list[str], method: str, empty: np.ndarray) -> None:
     kind = "zero" if method == "cosine" else "constant over neuroids"
     t, i = np.argwhere(empty)[0]
     raise ValueError(
         f"the {method} dissimilarity is undefined for patterns that are {kind}, as that of "
-        f"stimulus {str(patterns['stimulus_id'].values[i])!r} in time bin {t} is; it happens in "
+        f"stimulus {stimulus_ids[i]!r} in time bin {t} is; it happens in "
         + describe_bins(empty.any(axis=1))
     )

@@ -63,7 +63,7 @@ def test_invariances(assembly_of, seed, scale):
 
 def test_equals_the_covariance_eigenvalues(rng, assembly_of, device):
     values = rng.normal(2, 1, size=(15, 8, 3))
-    result = participation_ratio(assembly_of(values), device=device, block=3).values
+    result = participation_ratio(assembly_of(values), device=device).values
     for t in range(3):
         eigenvalues = np.linalg.eigvalsh(np.cov(values[:, :, t].T))
         expected = eigenvalues.sum() ** 2 / (eigenvalues**2).sum()

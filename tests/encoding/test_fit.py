@@ -222,7 +222,7 @@ def test_means_have_no_ceiling(recordings):
 def test_blocks_and_files(recordings, tmp_path, monkeypatch, p):
     features, responses = recordings(p=p)
     expected = fit(features, responses, ceiling=FEW)["score"]
-    monkeypatch.setattr(sys.modules["neurorec.encoding.features"], "_BLOCK", 7 * 60 * 3)
+    monkeypatch.setattr(sys.modules["neurorec.populations.reading"], "_BLOCK", 7 * 60 * 3)
     path = to_netcdf(features, tmp_path / "features.nc")
     with xr.open_dataset(path, engine="h5netcdf") as dataset:
         lazy = dataset.set_coords([str(v) for v in dataset.variables if v != "activity"])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurorec.encoding import Bootstrap, Identity, KFold, Ridge, fit
-from neurorec.encoding.rows import rows_of
+from neurorec.populations.rows import rows_of
 from neurorec.stats import pearson, spearman_brown
 
 IDENTIFIERS = np.array(["b", "a", "b", "c", "a", "b", "a", "c", "x"])

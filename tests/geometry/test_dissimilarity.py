@@ -33,7 +33,7 @@ def test_orthogonal_patterns(assembly_of):
 @pytest.mark.parametrize("method", DISSIMILARITIES)
 def test_equals_scipy_in_every_time_bin(assembly_of, method, device):
     values = patterns(0)
-    ours = rdm(assembly_of(values), method=method, device=device, block=5).values
+    ours = rdm(assembly_of(values), method=method, device=device).values
     for t in range(values.shape[2]):
         expected = cdist(values[:, :, t], values[:, :, t], SCIPY[method])
         np.testing.assert_allclose(ours[t], expected, atol=1e-12)

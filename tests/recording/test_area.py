@@ -70,7 +70,7 @@ def test_an_area_that_was_not_recorded(recording):
 
 @pytest.mark.parametrize("time", ["grid", "match", "cumulative"])
 def test_a_fit_is_that_of_the_whole(recording, responses, monkeypatch, time):
-    monkeypatch.setattr("neurorec.encoding.features._BLOCK", 24 * 4 * 10)
+    monkeypatch.setattr("neurorec.populations.reading._BLOCK", 24 * 4 * 10)
     streamed = fit(recording.area("a2"), responses, time=time, **OPTIONS)
     whole = fit(recording.load("a2"), responses, time=time, **OPTIONS)
     for name in ("score", "determination", "noise_corrected", "prediction_reliability"):

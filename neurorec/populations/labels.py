@@ -1,12 +1,11 @@
-"""Response patterns of stimuli, checked, and the labels that results take over from them."""
+"""The labels that results take over from the responses they are of."""
 
 from typing import Any, Final
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
 
-from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, average_repetitions, check
+from neurorec.assemblies import PRESENTATION, TIME_BIN
 
 #: What to do where a measure is undefined: stop, or leave NaN there and count it in ``attrs``.
 UNDEFINED: Final = ("raise", "nan")
@@ -19,34 +18,6 @@ _INHERITED = ("identifier", "provenance", "data_set", "source_commit")
 
 # Columns that say nothing once repetitions are averaged.
 _PER_PRESENTATION = ("repetition",)
-
-
-def one_per_stimulus(assembly: xr.DataArray, *, at_least: int) -> xr.DataArray:
-    """``assembly`` with repetitions averaged; untouched, and still lazy, if there are none.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than ``at_least`` stimuli.
-    """
-    assembly = check(assembly)
-    n_stimuli = len(np.unique(assembly["stimulus_id"].values))
-    if n_stimuli < at_least:
-        raise ValueError(
-            f"expected at least {at_least} stimuli, got {n_stimuli} "
-            f"({assembly.sizes[PRESENTATION]} presentations); add stimuli"
-        )
-    if n_stimuli == assembly.sizes[PRESENTATION]:
-        return assembly
-    return average_repetitions(assembly)
-
-
-def pattern_sums(patterns: xr.DataArray, *, block: int) -> Float64[np.ndarray, "time_bin stimulus"]:
-    """Sum of each pattern over neuroids, ``block`` neuroids at a time."""
-    total = np.zeros((patterns.sizes[PRESENTATION], patterns.sizes[TIME_BIN]))
-    for start in range(0, patterns.sizes[NEUROID], block):
-        total += patterns[:, start : start + block].values.sum(axis=1, dtype=np.float64)
-    return np.ascontiguousarray(total.T)
 
 
 def condition_coords(patterns: xr.DataArray) -> dict[str, Any]:

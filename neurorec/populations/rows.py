@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 # A model and a monkey are averaged over trials; two means over half of the model's trials tell
 # how reliable its predictions are.
@@ -46,8 +46,20 @@ class Rows:
         """Rows of some stimuli in every set, set by set."""
         return np.concatenate([stimuli + i * self.n_stimuli for i in range(len(self.groups))])
 
+    def weights(self) -> Float[np.ndarray, "row presentation"]:
+        """What each row takes of each presentation; rows are ``weights @ presentations``."""
+        n_presentations = 1 + max(int(order.max()) for order, _ in self.groups)
+        weights = np.zeros((len(self.groups) * self.n_stimuli, n_presentations))
+        first = 0
+        for order, starts in self.groups:
+            counts = _counts(order, starts)
+            rows = first + np.repeat(np.arange(self.n_stimuli), counts)
+            weights[rows, order] = np.repeat(1 / counts, counts)
+            first += self.n_stimuli
+        return weights
+
     def mean(
-        self, values: Float[np.ndarray, "presentation unit part"]
+        self, values: Num[np.ndarray, "presentation unit part"]
     ) -> Float[np.ndarray, "row unit part"]:
         """Means over the presentations of each row."""
         return np.concatenate([_mean(values, order, starts) for order, starts in self.groups])
