@@ -182,11 +182,16 @@ def require_defined(a: np.ndarray, b: np.ndarray, *, method: str, undefined: str
             )
 
 
-def multiplicities(
-    draws: Int64[np.ndarray, "draw condition"],
+def copies_of(
+    draws: Int64[np.ndarray, "draw index"], n_items: int
+) -> Int64[np.ndarray, "draw item"]:
+    """How often each item occurs in each sample drawn with replacement."""
+    return np.stack([np.bincount(draw, minlength=n_items) for draw in draws])
+
+
+def pair_counts(
+    copies: Int64[np.ndarray, "draw condition"],
 ) -> Int64[np.ndarray, "draw pair"]:
-    """How often each pair of different stimuli occurs in a sample drawn with replacement."""
-    n_conditions = draws.shape[1]
-    counts = np.stack([np.bincount(draw, minlength=n_conditions) for draw in draws])
-    rows, columns = pairs(n_conditions)
-    return counts[:, rows] * counts[:, columns]
+    """How often each pair of different stimuli occurs, from how often each stimulus does."""
+    rows, columns = pairs(copies.shape[1])
+    return copies[:, rows] * copies[:, columns]

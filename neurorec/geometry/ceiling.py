@@ -12,6 +12,7 @@ from scipy.stats import rankdata, zscore
 from neurorec._checks import check_option
 from neurorec.geometry._stack import require_defined, stack
 from neurorec.geometry.comparison import COMPARISONS, LABELS
+from neurorec.geometry.whitening import whitened
 from neurorec.populations.labels import result_attrs
 
 _Vectors = Float64[np.ndarray, "subject pair"]
@@ -32,14 +33,27 @@ def _unit_length(vectors: _Vectors) -> _Vectors:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def _unit_whitened_length(vectors: _Vectors) -> _Vectors:
+    """Length one under the inverse of the noise covariance."""
+    return vectors / np.linalg.norm(whitened(vectors), axis=1, keepdims=True)
+
+
+def _whitened_scores(vectors: _Vectors) -> _Vectors:
+    """Mean zero, whitened length one."""
+    return _unit_whitened_length(vectors - vectors.mean(axis=1, keepdims=True))
+
+
 #: How subjects' RDMs are brought to one scale before they are averaged, so that their mean is
-#: the RDM that agrees best with all (exactly for Pearson, Spearman and cosine).
+#: the RDM that agrees best with all (exactly for all but Kendall's tau-a).
 SCALES: Final[Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]]] = MappingProxyType(
     {
         "pearson": ("z-scored", _standard_scores),
         "spearman": ("rank-transformed", _ranks),
+        "rho_a": ("rank-transformed", _ranks),
         "kendall": ("rank-transformed", _ranks),
         "cosine": ("scaled to unit length", _unit_length),
+        "whitened_cosine": ("scaled to unit whitened length", _unit_whitened_length),
+        "whitened_correlation": ("centred and scaled to unit whitened length", _whitened_scores),
     }
 )
 

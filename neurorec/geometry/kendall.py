@@ -1,13 +1,10 @@
 """Kendall's tau-a of many pairs of vectors at once."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64, Int64, Integer
 
+from neurorec.geometry._threads import in_threads
 from neurorec.geometry.inversions import inversions, permutation_inversions
 
 # Elements of one batch: what is held at once then stays near the processor.
@@ -78,7 +75,7 @@ def _without_ties(
         ]
         return np.concatenate(counts)
 
-    rows = _in_threads(discordant, range(len(ranks_a)))
+    rows = in_threads(discordant, range(len(ranks_a)))
     return 1 - 4 * np.stack(rows) / (n_entries * (n_entries - 1))
 
 
@@ -105,14 +102,8 @@ def _from_ranks(
         return (concordant - discordant) / n_pairs
 
     cells = [(i, j) for i in range(len(ranks_a)) for j in range(len(ranks_b))]
-    scores = np.stack(_in_threads(lambda cell: score(*cell), cells), axis=1)
+    scores = np.stack(in_threads(lambda cell: score(*cell), cells), axis=1)
     return scores.reshape(len(counts), len(ranks_a), len(ranks_b))
-
-
-def _in_threads(function: Callable[[Any], np.ndarray], items: Sequence[Any]) -> list[np.ndarray]:
-    """Results in order; numpy computes outside Python's lock, on as many cores as torch does."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(function, items))
 
 
 def _compact(ranks: Int64[np.ndarray, "row entry"]) -> Integer[np.ndarray, "row entry"]:

@@ -14,7 +14,15 @@ from neurorec.geometry import COMPARISONS, compare
 UPPER = np.triu_indices(12, 1)
 
 # "kendall" of rsatoolbox is tau-b; ours is tau-a.
-RSATOOLBOX = {"pearson": "corr", "spearman": "spearman", "kendall": "tau-a", "cosine": "cosine"}
+RSATOOLBOX = {
+    "pearson": "corr",
+    "spearman": "spearman",
+    "rho_a": "rho-a",
+    "kendall": "tau-a",
+    "cosine": "cosine",
+    "whitened_cosine": "cosine_cov",
+    "whitened_correlation": "corr_cov",
+}
 
 
 def vectors(rdms):

@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 
 from neurorec.geometry import COMPARISONS, compare, compare_with_interval
-from neurorec.geometry._stack import multiplicities
-from neurorec.geometry.interval import WEIGHTED, draw_stimuli
+from neurorec.geometry._stack import copies_of
+from neurorec.geometry.interval import draw_stimuli
+from neurorec.geometry.weighted import WEIGHTED
 
 
 def resampled(rdm, draw):
@@ -16,7 +17,11 @@ def resampled(rdm, draw):
     return rdm[np.ix_(draw, draw)][rows[other], columns[other]]
 
 
-@pytest.mark.parametrize("method", WEIGHTED)
+PLAIN = sorted(m for m in WEIGHTED if not m.startswith("whitened"))
+WHITENED = sorted(set(WEIGHTED) - set(PLAIN))
+
+
+@pytest.mark.parametrize("method", PLAIN)
 @pytest.mark.parametrize("rounding", [None, 1])
 def test_weights_equal_copies(rng, random_rdms_of, method, rounding):
     """The weighted statistics are those of the explicitly resampled dissimilarities."""
@@ -25,10 +30,32 @@ def test_weights_equal_copies(rng, random_rdms_of, method, rounding):
     draws = draw_stimuli(n, n_draws=6, seed=1)
     upper = np.triu_indices(n, 1)
     vectors = (m[:, upper[0], upper[1]] for m in (a, b))
-    ours = WEIGHTED[method](*vectors, multiplicities(draws))
+    ours = WEIGHTED[method](*vectors, copies_of(draws, n))
     for d, draw in enumerate(draws):
         x, y = (np.stack([resampled(m, draw) for m in ms]) for ms in (a, b))
         np.testing.assert_allclose(ours[d], COMPARISONS[method](x, y), atol=1e-12)
+
+
+@pytest.mark.parametrize("method", WHITENED)
+@pytest.mark.parametrize("n", [4, 9])
+def test_whitening_of_copies(rng, random_rdms_of, method, n):
+    """Against the noise covariance of the pairs that a draw holds, formed and inverted."""
+    a, b = (random_rdms_of(rng, k, n) for k in (2, 3))
+    draws = draw_stimuli(n, n_draws=60, seed=1)
+    upper = np.triu_indices(n, 1)
+    vectors = (m[:, upper[0], upper[1]] for m in (a, b))
+    ours = WEIGHTED[method](*vectors, copies_of(draws, n))
+    contrasts = np.eye(n)[upper[0]] - np.eye(n)[upper[1]]
+    covariance = (contrasts @ contrasts.T) ** 2
+    for d, draw in enumerate(draws):
+        other = draw[upper[0]] != draw[upper[1]]
+        precision = np.linalg.inv(covariance[np.ix_(other, other)])
+        x, y = (np.stack([resampled(m, draw) for m in ms]) for ms in (a, b))
+        if method == "whitened_correlation":
+            x, y = (z - z.mean(axis=1, keepdims=True) for z in (x, y))
+        norms = (np.sqrt(np.einsum("ap,pq,aq->a", z, precision, z)) for z in (x, y))
+        expected = x @ precision @ y.T / np.multiply.outer(*norms)
+        np.testing.assert_allclose(ours[d], expected, atol=1e-10)
 
 
 def test_every_comparison_has_a_weighted_form():
