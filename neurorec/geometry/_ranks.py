@@ -3,24 +3,49 @@
 import numpy as np
 from jaxtyping import Float64, Int64
 
+_Keys = Int64[np.ndarray, "row entry"]
+_Counts = Int64[np.ndarray, " entry"]
+_Ranks = Int64[np.ndarray, "row entry"]
 
-def doubled_midranks(
-    keys: Int64[np.ndarray, "row entry"], counts: Int64[np.ndarray, " entry"]
-) -> Int64[np.ndarray, "row entry"]:
-    """Twice the deviation of each mid-rank from the mean rank, entry k standing ``counts[k]`` times.
+# Up to so many keys per entry, counting is faster than sorting.
+_DENSE = 6
+
+
+def doubled_midranks(keys: _Keys, counts: _Counts) -> _Ranks:
+    """Twice the deviations of mid-ranks from their mean, entry k standing ``counts[k]`` times.
 
     Keys are integers from 0; equal keys tie. Integers all through, so that ranks can be summed over
     subjects and ranked again without rounding.
     """
+    largest = int(keys.max())
+    by_counting = largest < _DENSE * keys.shape[1]
+    return _counted(keys, counts, largest + 1) if by_counting else _sorted(keys, counts)
+
+
+def _counted(keys: _Keys, counts: _Counts, n_keys: int) -> _Ranks:
+    """From the cumulative histogram, for keys not many more than entries."""
+    offsets = keys + n_keys * np.arange(len(keys))[:, None]
+    weights = np.broadcast_to(counts, keys.shape).ravel()
+    sizes = np.bincount(offsets.ravel(), weights=weights, minlength=n_keys * len(keys))
+    sizes = sizes.astype(np.int64).reshape(len(keys), n_keys)
+    table = 2 * np.cumsum(sizes, axis=1) - sizes - counts.sum()
+    return table.ravel().take(offsets)
+
+
+def _sorted(keys: _Keys, counts: _Counts) -> _Ranks:
+    """Key and position in one number: one plain sort gives the order, faster than argsort."""
     n_entries = keys.shape[1]
-    # Key and position in one number: one plain sort gives the order, much faster than argsort.
     bits = max(1, (n_entries - 1).bit_length())
-    packed = np.sort(keys << bits | np.arange(n_entries), axis=1)
+    small = int(keys.max()).bit_length() + bits <= 31
+    packed = keys.astype(np.int32 if small else np.int64)
+    packed <<= bits
+    packed |= np.arange(n_entries, dtype=packed.dtype)
+    packed.sort(axis=1)
     order = packed & ((1 << bits) - 1)
-    weights = counts[order]
+    packed >>= bits
+    weights = counts.take(order)
     upper = np.cumsum(weights, axis=1)
     lower = upper - weights
-    packed >>= bits
     different = packed[:, 1:] != packed[:, :-1]
     if not different.all():
         lower[:, 1:] *= different
@@ -31,7 +56,7 @@ def doubled_midranks(
     lower += upper
     lower -= upper[0, -1]
     out = np.empty_like(lower)
-    np.put_along_axis(out, order, lower, axis=1)
+    out.ravel()[order + n_entries * np.arange(len(keys))[:, None]] = lower
     return out
 
 

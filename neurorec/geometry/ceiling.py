@@ -58,6 +58,25 @@ SCALES: Final[Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]]] = Ma
 )
 
 
+def pooled(vectors: _Vectors, method: str) -> Float64[np.ndarray, " pair"]:
+    """The mean of subjects on a common scale."""
+    return SCALES[method][1](vectors).mean(axis=0)
+
+
+def ceiling_bounds(
+    vectors: _Vectors, method: str
+) -> tuple[Float64[np.ndarray, " subject"], Float64[np.ndarray, " subject"]]:
+    """Each subject's similarity to the mean of the others (lower) and of all (upper)."""
+    scaled = SCALES[method][1](vectors)
+    total = scaled.sum(axis=0, keepdims=True)
+    upper = COMPARISONS[method](vectors, total / len(vectors))[:, 0]
+    others = (total - scaled) / (len(vectors) - 1)
+    lower = np.array(
+        [COMPARISONS[method](v[None], o[None])[0, 0] for v, o in zip(vectors, others, strict=True)]
+    )
+    return lower, upper
+
+
 def noise_ceiling(rdms: xr.DataArray, *, method: str = "spearman") -> xr.Dataset:
     r"""Range in which the best possible model of these subjects scores.
 
@@ -101,14 +120,7 @@ def noise_ceiling(rdms: xr.DataArray, *, method: str = "spearman") -> xr.Dataset
         )
     vectors = subjects.vectors()
     require_defined(vectors, vectors, method=method, undefined="raise")
-    scale, scaled = SCALES[method][0], SCALES[method][1](vectors)
-    total = scaled.sum(axis=0, keepdims=True)
-    n_subjects = len(vectors)
-    upper = COMPARISONS[method](vectors, total / n_subjects)[:, 0]
-    others = (total - scaled) / (n_subjects - 1)
-    lower = np.array(
-        [COMPARISONS[method](v[None], o[None])[0, 0] for v, o in zip(vectors, others, strict=True)]
-    )
+    lower, upper = ceiling_bounds(vectors, method)
     dim = next(iter(subjects.leading))
     return xr.Dataset(
         {
@@ -122,10 +134,10 @@ def noise_ceiling(rdms: xr.DataArray, *, method: str = "spearman") -> xr.Dataset
             rdms,
             method=method,
             units=LABELS[method],
-            n_subjects=n_subjects,
+            n_subjects=len(vectors),
             n_conditions=subjects.n_conditions,
             convention=(
-                f"RDMs {scale}, averaged over subjects; upper: with the subject, "
+                f"RDMs {SCALES[method][0]}, averaged over subjects; upper: with the subject, "
                 "lower: leave one subject out; mean over subjects"
             ),
         ),

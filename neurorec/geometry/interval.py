@@ -2,9 +2,9 @@
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Int64
 
 from neurorec._checks import check_option
+from neurorec.geometry._draws import draw_stimuli
 from neurorec.geometry._stack import copies_of, defined, matched
 from neurorec.geometry.comparison import COMPARISONS, compare
 from neurorec.geometry.weighted import resampled_scores
@@ -91,17 +91,3 @@ def compare_with_interval(
         attrs=score.attrs | {"n_draws": n_draws, "level": level, "resampled": "stimuli"},
     )
     return result
-
-
-def draw_stimuli(
-    n_conditions: int, *, n_draws: int, seed: int | np.random.Generator
-) -> Int64[np.ndarray, "draw condition"]:
-    """Stimuli of each bootstrap sample, at least three different ones in each."""
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(n_conditions, size=(n_draws, n_conditions))
-    while True:
-        ordered = np.sort(draws, axis=1)
-        poor = (np.diff(ordered, axis=1) > 0).sum(axis=1) < 2
-        if not poor.any():
-            return draws
-        draws[poor] = rng.integers(n_conditions, size=(int(poor.sum()), n_conditions))

@@ -1,6 +1,5 @@
 """Kendall's tau-a of many pairs of vectors at once."""
 
-
 import numpy as np
 from jaxtyping import Float, Float64, Int64, Integer
 

@@ -40,14 +40,14 @@ def _pearson(a: _First, b: _Second, copies: _Copies) -> _Scores:
 
 def _spearman(a: _First, b: _Second, copies: _Copies) -> _Scores:
     """Pearson correlation of the mid-ranks that each draw gives."""
-    return _of_ranks(a, b, copies, tie_corrected=True)
+    return _of_ranks("spearman", a, b, copies)
 
 
 def _rho_a(a: _First, b: _Second, copies: _Copies) -> _Scores:
-    return _of_ranks(a, b, copies, tie_corrected=False)
+    return _of_ranks("rho_a", a, b, copies)
 
 
-def _of_ranks(a: _First, b: _Second, copies: _Copies, *, tie_corrected: bool) -> _Scores:
+def _of_ranks(method: str, a: _First, b: _Second, copies: _Copies) -> _Scores:
     keys_a, keys_b = dense_ranks(a), dense_ranks(b)
 
     def score(draw: np.ndarray) -> np.ndarray:
@@ -56,21 +56,22 @@ def _of_ranks(a: _First, b: _Second, copies: _Copies, *, tie_corrected: bool) ->
         counts = counts[held]
         x = doubled_midranks(keys_a[:, held], counts)
         y = doubled_midranks(keys_b[:, held], counts)
-        return rank_scores(x, y, counts, tie_corrected=tie_corrected)
+        return similarity_of_ranks(method, x, y, counts)
 
     return np.stack(in_threads(score, copies))
 
 
-def rank_scores(
+def similarity_of_ranks(
+    method: str,
     x: Int64[np.ndarray, "first entry"],
     y: Int64[np.ndarray, "second entry"],
     counts: Int64[np.ndarray, " entry"],
-    *,
-    tie_corrected: bool,
 ) -> Float64[np.ndarray, "first second"]:
-    """Spearman, or rho-a without correction for ties, of twice the deviations of mid-ranks."""
+    """``"spearman"``, ``"rho_a"`` or ``"kendall"`` from twice the deviations of mid-ranks."""
+    if method == "kendall":
+        return weighted_tau_a(x.astype(float), y.astype(float), counts[None])[0]
     products = rank_products(x, y, counts)
-    if not tie_corrected:
+    if method == "rho_a":
         n_entries = float(counts.sum())
         return 12 * products / (n_entries**3 - n_entries)
     squares = [((z * z) @ counts) / 4 for z in (x, y)]
