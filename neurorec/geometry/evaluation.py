@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float64
 
 from neurorec._checks import check_option
+from neurorec.geometry._cells import by_cell, check_subject
 from neurorec.geometry._draws import drawn_copies, evaluations
 from neurorec.geometry._stack import defined, matched, require_defined
 from neurorec.geometry.ceiling import ceiling_bounds
@@ -79,11 +80,16 @@ def evaluate_models(
     """
     resampling = Resampling() if resampling is None else resampling
     check_option("method", method, COMPARISONS)
-    _check_subjects(models, subjects, subject, resampling.over)
+    check_subject(models, subjects, subject)
+    if resampling.over != "stimuli" and subjects.sizes[subject] < 2:
+        raise ValueError(
+            f"resampling subjects needs at least 2, got {subjects.sizes[subject]}; "
+            'give Resampling(over="stimuli")'
+        )
     first, second, coords = matched(models, subjects, undefined=undefined)
     x, y = first.vectors(), second.vectors()
     require_defined(x, y, method=method, undefined=undefined)
-    cells = by_cell(y, list(second.leading), list(second.leading.values()), subject)
+    cells = by_cell(y, second.leading, subject)
     copies, uses = drawn_copies(
         first.n_conditions, cells.shape[1], n_draws=resampling.n_draws, seed=resampling.seed
     )
@@ -210,25 +216,3 @@ def with_corrected(result: xr.Dataset, names: Sequence[str], correction: str) ->
             corrected = corrected_p_values(p, correction=correction)
         result[f"{name}_corrected"] = result[name].copy(data=corrected)
     return result
-
-
-def _check_subjects(models: xr.DataArray, subjects: xr.DataArray, subject: str, over: str) -> None:
-    if subject not in subjects.dims or subject in models.dims:
-        raise ValueError(
-            f"subjects need the dimension {subject!r} and models must not have it, got "
-            f"{tuple(subjects.dims)} and {tuple(models.dims)}; name it with subject="
-        )
-    if over != "stimuli" and subjects.sizes[subject] < 2:
-        raise ValueError(
-            f"resampling subjects needs at least 2, got {subjects.sizes[subject]}; "
-            'give Resampling(over="stimuli")'
-        )
-
-
-def by_cell(
-    vectors: Float64[np.ndarray, "rdm pair"], dims: list[Hashable], sizes: list[int], subject: str
-) -> Float64[np.ndarray, "cell subject pair"]:
-    """RDMs apart for each entry of the leading dimensions other than the subjects."""
-    apart = vectors.reshape(*sizes, -1)
-    apart = np.moveaxis(apart, dims.index(subject), -2)
-    return np.ascontiguousarray(apart.reshape(-1, *apart.shape[-2:]))

@@ -44,6 +44,17 @@ def whitened(
     return (contrasts @ matrices @ contrasts.T / 2).reshape(len(vectors), -1)
 
 
+def double_centred(
+    vectors: Float64[np.ndarray, "rdm pair"],
+) -> Float64[np.ndarray, "rdm pair"]:
+    r""":math:`V^{-1} d` for independent and equal noise: half of ``H D H``, its upper triangle."""
+    matrices = np.stack([squareform(v, checks=False) for v in vectors])
+    centred = matrices - matrices.mean(axis=1, keepdims=True)
+    centred -= centred.mean(axis=2, keepdims=True)
+    upper = np.triu_indices(matrices.shape[1], 1)
+    return centred[:, upper[0], upper[1]] / 2
+
+
 def check_sigma_k(sigma_k: np.ndarray, n_conditions: int) -> None:
     """Refuse what is no covariance of ``n_conditions`` conditions.
 
