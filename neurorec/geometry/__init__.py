@@ -2,12 +2,19 @@
 
 from neurorec.geometry.alignment import linear_cka as linear_cka
 from neurorec.geometry.ceiling import noise_ceiling as noise_ceiling
+from neurorec.geometry.combination import CrossValidation as CrossValidation
+from neurorec.geometry.combination import compare_weighted as compare_weighted
+from neurorec.geometry.combination import fit_weights as fit_weights
 from neurorec.geometry.comparison import COMPARISONS as COMPARISONS
 from neurorec.geometry.comparison import compare as compare
 from neurorec.geometry.decoder import AbstractLinearDecoder as AbstractLinearDecoder
 from neurorec.geometry.dissimilarity import DISSIMILARITIES as DISSIMILARITIES
 from neurorec.geometry.dissimilarity import rdm as rdm
+from neurorec.geometry.evaluation import evaluate_models as evaluate_models
 from neurorec.geometry.interval import compare_with_interval as compare_with_interval
 from neurorec.geometry.max_correlation import MaxCorrelation as MaxCorrelation
 from neurorec.geometry.nearest_mean import NearestMean as NearestMean
+from neurorec.geometry.permutation import Permutations as Permutations
+from neurorec.geometry.permutation import permutation_test as permutation_test
+from neurorec.geometry.resampling import Resampling as Resampling
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA as ShrinkageLDA
