@@ -14,7 +14,7 @@ from neurorec.geometry._draws import drawn_copies, evaluations
 from neurorec.geometry._stack import defined, matched, require_defined
 from neurorec.geometry.ceiling import ceiling_bounds
 from neurorec.geometry.comparison import COMPARISONS, LABELS
-from neurorec.geometry.resampling import Resampling, degrees_of_freedom, spread, tests
+from neurorec.geometry.resampling import Resampling, degrees_of_freedom, spread, t_tests
 from neurorec.populations.labels import result_attrs
 from neurorec.stats import corrected_p_values
 
@@ -135,7 +135,7 @@ def _measured(
     if n_subjects > 1:
         bounds = np.array([bound.mean() for bound in ceiling_bounds(subjects, method)])
     freedom = degrees_of_freedom(resampling.over, n_subjects, n_stimuli)
-    found = {"score": scores} | tests(
+    found = {"score": scores} | t_tests(
         scores, float(bounds[0]), spread_of, level=resampling.level, freedom=freedom
     )
     out = _undefined(len(models))

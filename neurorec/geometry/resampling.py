@@ -120,7 +120,7 @@ def degrees_of_freedom(over: str, n_subjects: int, n_stimuli: int) -> int:
     return sizes[over] - 1
 
 
-def tests(
+def t_tests(
     scores: Float64[np.ndarray, " model"],
     lower_bound: float,
     spread_of: Spread,
