@@ -1,6 +1,6 @@
 """p-values of many tests at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -8,11 +8,35 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from neurorec._checks import check_option
-from neurorec.stats.permutation import permutation_p_value
+from neurorec.stats.permutation import ALTERNATIVES
 
-#: Corrections for many tests, with the names that statsmodels gives them.
-CORRECTIONS: Final[Mapping[str, str | None]] = MappingProxyType(
-    {"none": None, "bonferroni": "bonferroni", "holm": "holm", "fdr": "fdr_bh"}
+_Ordered = Float[np.ndarray, " test"]
+
+
+def _none(p: _Ordered) -> _Ordered:
+    return p
+
+
+def _bonferroni(p: _Ordered) -> _Ordered:
+    return len(p) * p
+
+
+def _holm(p: _Ordered) -> _Ordered:
+    """Each against those not yet rejected."""
+    return np.maximum.accumulate(np.arange(len(p), 0, -1) * p)
+
+
+def _fdr(p: _Ordered) -> _Ordered:
+    """Benjamini and Hochberg's step up."""
+    ratios = len(p) / np.arange(1, len(p) + 1) * p
+    return np.minimum.accumulate(ratios[::-1])[::-1]
+
+
+# Written out: statsmodels collects all garbage of the process in each call, which takes longer
+# than many a test.
+#: Corrections of p-values in ascending order. Tests run over this table.
+CORRECTIONS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = MappingProxyType(
+    {"none": _none, "bonferroni": _bonferroni, "holm": _holm, "fdr": _fdr}
 )
 
 
@@ -33,6 +57,11 @@ def corrected_p_values(
     ------
     ValueError
         If the correction is unknown or a value is no probability.
+
+    Notes
+    -----
+    Holm (1979), *Scandinavian Journal of Statistics* 6, 65-70; Benjamini and Hochberg (1995),
+    *Journal of the Royal Statistical Society B* 57, 289-300.
     """
     check_option("correction", correction, CORRECTIONS)
     tested = ~np.isnan(p)
@@ -40,13 +69,11 @@ def corrected_p_values(
         raise ValueError(
             f"p-values lie between 0 and 1, got {p[tested].min()} to {p[tested].max()}"
         )
-    method = CORRECTIONS[correction]
-    if method is None or not tested.any():
-        return p
-    from statsmodels.stats.multitest import multipletests  # slow to import
-
+    order = np.argsort(p[tested])
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(1, CORRECTIONS[correction](p[tested][order]))
     out = np.full(p.shape, np.nan)
-    out[tested] = multipletests(p[tested], method=method)[1]
+    out[tested] = corrected
     return out
 
 
@@ -77,14 +104,19 @@ def max_statistic_p_values(
     Raises
     ------
     ValueError
-        As :func:`permutation_p_value`.
+        If there is no permutation or a value is not finite.
 
     References
     ----------
     Westfall & Young (1993) *Resampling-Based Multiple Testing*; Nichols & Holmes (2002) *Human
     Brain Mapping* 15, 1-25.
     """
-    check_option("alternative", alternative, ("greater", "less", "two-sided"))
+    check_option("alternative", alternative, ALTERNATIVES)
+    if len(null) == 0 or not (np.isfinite(null).all() and np.isfinite(observed).all()):
+        raise ValueError(
+            "the largest statistic needs at least one permutation and finite values, got "
+            f"{len(null)} permutations and {int((~np.isfinite(null)).sum())} values that are not"
+        )
     arrangements = np.concatenate([observed[None], null]).astype(float)
     deviations = arrangements - arrangements.mean(axis=0)
     spread = deviations.std(axis=0)
@@ -93,4 +125,5 @@ def max_statistic_p_values(
     )
     scores = {"greater": scores, "less": -scores, "two-sided": np.abs(scores)}[alternative]
     largest = scores[1:].reshape(len(null), -1).max(axis=1)
-    return permutation_p_value(scores[0], largest.reshape(-1, *[1] * observed.ndim))
+    n_reached = len(null) - np.searchsorted(np.sort(largest), scores[0])
+    return (1 + n_reached) / (1 + len(null))

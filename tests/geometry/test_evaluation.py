@@ -106,10 +106,7 @@ def test_equals_rsatoolbox_on_its_draws(alike, method, monkeypatch):
         )
         monkeypatch.setattr(evaluate.tqdm, "trange", range)
         models = [ModelFixed(str(i), RDMs(m[None])) for i, m in enumerate(alike[0])]
-        state = np.random.get_state()
-        np.random.seed(1)
         theirs = evaluate.eval_dual_bootstrap(models, RDMs(alike[1]), method=THEIRS[method], N=8)
-        np.random.set_state(state)
     copies, uses = (
         np.stack([np.bincount(one[k], minlength=n) for one in drawn])
         for k, n in ((2, N), (1, SUBJECTS))
