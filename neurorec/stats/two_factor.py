@@ -48,4 +48,4 @@ def two_factor_variance(
         )
     one, two = n_first / (n_first - 1), n_second / (n_second - 1)
     estimate = one * first + two * second - one * two * (both - first - second)
-    return np.minimum(np.maximum(estimate, np.maximum(one * first, two * second)), both)
+    return np.asarray(np.minimum(np.maximum(estimate, np.maximum(one * first, two * second)), both))
