@@ -57,9 +57,12 @@ def _inside(blocks: Integer[np.ndarray, "row block width"]) -> Int64[np.ndarray,
 
 def _across(buckets: Integer[np.ndarray, "row block width"]) -> Int64[np.ndarray, " row"]:
     """Pairs in different blocks of which the earlier one has the greater bucket."""
-    n_rows, n, _ = buckets.shape
+    n_rows, n, width = buckets.shape
     cells = (np.arange(n_rows * n) * n).reshape(n_rows, n, 1) + buckets
     table = np.bincount(cells.ravel(), minlength=n_rows * n * n).reshape(n_rows, n, n)
-    earlier = np.cumsum(table[:, :-1], axis=1)
-    earlier_and_greater = np.cumsum(earlier[:, :, ::-1], axis=2)[:, :, ::-1]
-    return np.einsum("rkv,rkv->r", table[:, 1:, :-1], earlier_and_greater[:, :, 1:])
+    # Pairs of one block with all others are exact in single precision up to 2^24.
+    table = table.astype(np.float32 if n * width**2 < 1 << 24 else np.float64)
+    smaller = np.cumsum(table, axis=2) - table
+    per_pair = smaller @ table.transpose(0, 2, 1)
+    per_pair *= np.tri(n, k=-1, dtype=table.dtype)
+    return per_pair.sum(axis=2).sum(axis=1, dtype=np.float64).astype(np.int64)
