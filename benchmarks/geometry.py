@@ -25,6 +25,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._compare import processor, seconds
+from benchmarks._geometry_rsa import dual_bootstrap
 from neurorec import assemblies, dynamics, geometry
 from neurorec._checks import atomic_path
 
@@ -213,6 +214,11 @@ def bootstrap(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row
     return rows
 
 
+def inference(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Dual bootstrap of 10 models, 10 subjects, 100 conditions, 1000 draws."""
+    return [Row(**asdict(row)) for row in dual_bootstrap(rng, quick=quick, n_runs=n_runs)]
+
+
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
     packages = ("numpy", "scipy", "torch", "xarray", "scikit-learn", "rsatoolbox")
@@ -245,7 +251,7 @@ def main() -> None:
     n_runs = 2 if quick else 7
     rng = np.random.default_rng(0)
     before = machine()
-    jobs = (correlation_rdm, kendall, generalization, bootstrap)
+    jobs = (correlation_rdm, kendall, generalization, bootstrap, inference)
     rows = [row for job in jobs for row in job(rng, quick=quick, n_runs=n_runs)]
     print_table(rows)
     if quick:
