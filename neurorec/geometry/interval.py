@@ -37,7 +37,7 @@ def compare_with_interval(
         Bootstrap samples; the same for all pairs of RDMs.
     level
         Coverage of the interval. It holds for other stimuli of the same kind, in the same
-        subjects and models.
+        subjects and models; :func:`evaluate_models` has those for other subjects too.
     average
         The leading dimension of ``b``, subjects for example, over which scores are averaged, in
         the sample and in every draw: what :func:`noise_ceiling` bounds.

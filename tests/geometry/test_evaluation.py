@@ -7,7 +7,15 @@ import pytest
 import xarray as xr
 from scipy.stats import t as student
 
-from neurorec.geometry import COMPARISONS, Resampling, compare, evaluate_models, noise_ceiling
+from neurorec.geometry import (
+    COMPARISONS,
+    Permutations,
+    Resampling,
+    compare,
+    evaluate_models,
+    noise_ceiling,
+    permutation_test,
+)
 from neurorec.geometry._draws import drawn_copies, evaluations
 from neurorec.geometry.ceiling import SCALES, ceiling_bounds
 from neurorec.geometry.resampling import degrees_of_freedom, spread, t_tests
@@ -270,6 +278,32 @@ def test_no_subjects(alike, rdms_of):
         evaluate_models(rdms_of(alike[0], dim="subject"), subjects)
     with pytest.raises(ValueError, match="method must be one of"):
         evaluate_models(models, subjects, method="tau-b")
+
+
+@pytest.mark.data
+def test_human_subjects(objects_92):
+    """Animacy explains human IT, V1 does not, and neither reaches the ceiling of 0.372."""
+    names = objects_92["rdm_name"].values
+    models = objects_92.isel(
+        rdm=[np.flatnonzero(names == f"model_{m}")[0] for m in ("animacy", "V1")]
+    )
+    human = objects_92.isel(rdm=objects_92["rdm_kind"].values == "neural_subject")
+    subjects = human.groupby("subject").mean()
+    models = models.rename(rdm="model").drop_vars(["subject"], errors="ignore")
+    options = Resampling(n_draws=60)
+    result = evaluate_models(models, subjects, method="spearman", resampling=options)
+    np.testing.assert_allclose(result["ceiling_lower"], 0.372, atol=0.0005)
+    np.testing.assert_allclose(result["ceiling_upper"], 0.666, atol=0.0005)
+    animacy, v1 = result["score"].values
+    assert animacy > 0.2 > v1
+    assert (result["p_zero"] < 0.05).values.tolist() == [True, False]
+    assert result["difference"].values[0, 1] == pytest.approx(animacy - v1)
+    assert result.attrs["degrees_of_freedom"] == 3
+    relation = permutation_test(
+        models, subjects, subject="subject", permutations=Permutations(n_permutations=199)
+    )
+    np.testing.assert_allclose(relation["score"], result["score"], atol=1e-12)
+    assert relation["p"].values[0] == 1 / 200
 
 
 def squared_distances(features):
