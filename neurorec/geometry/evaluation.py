@@ -75,7 +75,9 @@ def evaluate_models(
         ``score``, ``standard_error``, ``ci_low``, ``ci_high``, ``p_zero``, ``p_ceiling`` over the
         leading dimensions of both but the subjects; ``difference``, ``difference_standard_error``
         and ``p_difference`` (model, model_b, ...); ``ceiling_lower``, ``ceiling_upper`` and their
-        standard errors. Each p-value also ``_corrected`` for all tests of its kind.
+        standard errors. Each p-value also ``_corrected`` for all tests of its kind. A draw in which
+        the score of a model is undefined (all its resampled dissimilarities equal) is left out for
+        all models; ``n_undefined_draws`` counts them.
 
     Raises
     ------
@@ -195,15 +197,17 @@ def _labelled(
     known = {name: c for name, c in coords.items() if set(c[0]) <= set(dims)}
     if not of_models:
         return xr.Dataset(data, coords=known)
+    # Of models in time and subjects in time, the second is taken.
+    second = f"{dims[0]}_c" if f"{dims[0]}_b" in dims else f"{dims[0]}_b"
     first, *rest = of_models.values()
     n_rest = int(np.prod(rest))
     for name in _PER_PAIR:
         pairs = arrays[name].reshape(first, n_rest, first, n_rest, -1)
         between = np.einsum("arbrc->abrc", pairs)
         shape = (first, first, *rest, *others.values())
-        data[name] = ((dims[0], f"{dims[0]}_b", *dims[1:]), between.reshape(shape))
+        data[name] = ((dims[0], second, *dims[1:]), between.reshape(shape))
     again = {
-        f"{name}_b": ((f"{dims[0]}_b",), *c[1:])
+        f"{name}{second[-2:]}": ((second,), *c[1:])
         for name, c in known.items()
         if tuple(c[0]) == (dims[0],)
     }

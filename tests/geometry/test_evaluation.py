@@ -195,6 +195,30 @@ def test_labels_over_time(rng, rdms_of, random_rdms_of):
     np.testing.assert_allclose(corrected[2, 1], np.minimum(1, p[2, 1] * 3 * 8))
 
 
+def test_timesteps_against_timesteps(alike, rdms_of):
+    """Differences between the timesteps of a model, at each time of the subjects."""
+    model = rdms_of(alike[0], dim="time_bin", coords={"time_bin_end": ("time_bin", [1, 2, 3])})
+    subjects = rdms_of(alike[1], dim="subject").expand_dims(time_bin=2)
+    result = evaluate_models(model, subjects, resampling=Resampling(n_draws=20))
+    assert result["p_difference"].dims == ("time_bin", "time_bin_c", "time_bin_b")
+    assert result["time_bin_end_c"].values.tolist() == [1, 2, 3]
+    score = result["score"]
+    for t in range(3):
+        expected = score - score.isel(time_bin=t)
+        np.testing.assert_allclose(result["difference"].isel(time_bin_c=t), expected)
+
+
+def test_draws_without_a_score_are_counted(rdms_of, random_rdms_of, rng):
+    """A model of one odd stimulus is constant in the (5/6)^6 of draws that lack it."""
+    odd = np.arange(6) == 0
+    model = rdms_of((odd[:, None] != odd).astype(float)[None], dim="model")
+    subjects = rdms_of(random_rdms_of(rng, 3, 6), dim="subject")
+    result = evaluate_models(model, subjects, method="pearson", resampling=Resampling(n_draws=300))
+    count = result["n_undefined_draws"].item()
+    assert abs(count / 300 - 0.335) < 4 * np.sqrt(0.335 * 0.665 / 300)
+    assert np.isfinite(result["standard_error"]).all()
+
+
 def test_one_model_has_no_differences(alike, rdms_of):
     models, subjects = labelled(*alike, rdms_of)
     result = evaluate_models(models.isel(model=0), subjects, resampling=Resampling(n_draws=20))
