@@ -65,7 +65,7 @@ def explicit(method, models, subjects, stimuli, members):
 
 @pytest.mark.parametrize("method", PLAIN)
 def test_draws_are_resampled_experiments(alike, method):
-    copies, uses = drawn_copies(N, SUBJECTS, n_draws=12, seed=3)
+    copies, uses = drawn_copies(N, SUBJECTS, n_draws=5, seed=3)
     uses[0] = [4, 0, 0, 0]  # nobody is left for the lower bound
     drawn = evaluations(method, *map(vectors, alike), copies, uses)
     everyone, everything = np.arange(SUBJECTS), np.arange(N)
@@ -314,7 +314,7 @@ def test_human_subjects(objects_92):
     human = objects_92.isel(rdm=objects_92["rdm_kind"].values == "neural_subject")
     subjects = human.groupby("subject").mean()
     models = models.rename(rdm="model").drop_vars(["subject"], errors="ignore")
-    options = Resampling(n_draws=60)
+    options = Resampling(n_draws=40)
     result = evaluate_models(models, subjects, method="spearman", resampling=options)
     np.testing.assert_allclose(result["ceiling_lower"], 0.372, atol=0.0005)
     np.testing.assert_allclose(result["ceiling_upper"], 0.666, atol=0.0005)

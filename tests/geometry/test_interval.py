@@ -99,7 +99,9 @@ def test_identical_rdms_have_no_spread(rng, rdms_of, random_rdms_of):
 
 def test_a_wider_level_is_wider(rng, rdms_of, random_rdms_of):
     a, b = (rdms_of(m) for m in random_rdms_of(rng, 2, 15))
-    narrow, wide = (compare_with_interval(a, b, level=level, seed=0) for level in (0.5, 0.95))
+    narrow, wide = (
+        compare_with_interval(a, b, level=level, n_draws=200, seed=0) for level in (0.5, 0.95)
+    )
     assert wide["ci_low"] < narrow["ci_low"] < narrow["ci_high"] < wide["ci_high"]
 
 

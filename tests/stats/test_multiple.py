@@ -93,12 +93,12 @@ def test_scale_of_a_test_does_not_matter(rng):
 
 
 def test_family_wise_error(rng):
-    """20 dependent tests under the null, 4000 times: some p below 0.05 in 5 % of them."""
-    shared = rng.normal(size=(4000, 100, 1))
-    values = 0.7 * shared + rng.normal(size=(4000, 100, 20))
+    """20 dependent tests under the null, 1500 times: some p below 0.05 in 5 % of them."""
+    shared = rng.normal(size=(1500, 100, 1))
+    values = 0.7 * shared + rng.normal(size=(1500, 100, 20))
     wrong = [max_statistic_p_values(v[0], v[1:]).min() <= 0.05 for v in values]
-    # Binomial: 4 standard errors of 0.34 %.
-    assert abs(np.mean(wrong) - 0.05) < 4 * 0.0035
+    # Binomial: 4 standard errors of 0.56 %.
+    assert abs(np.mean(wrong) - 0.05) < 4 * 0.0056
 
 
 def test_unknown_alternative():
