@@ -2,8 +2,10 @@
 
 from neurorec.geometry.alignment import linear_cka as linear_cka
 from neurorec.geometry.ball import ball_capacity as ball_capacity
+from neurorec.geometry.canonical import canonical_correlation as canonical_correlation
 from neurorec.geometry.capacity import manifold_capacity as manifold_capacity
 from neurorec.geometry.ceiling import noise_ceiling as noise_ceiling
+from neurorec.geometry.communication import communication_subspace as communication_subspace
 from neurorec.geometry.comparison import COMPARISONS as COMPARISONS
 from neurorec.geometry.comparison import compare as compare
 from neurorec.geometry.decoder import AbstractLinearDecoder as AbstractLinearDecoder
@@ -17,3 +19,5 @@ from neurorec.geometry.max_correlation import MaxCorrelation as MaxCorrelation
 from neurorec.geometry.nearest_mean import NearestMean as NearestMean
 from neurorec.geometry.separability import linear_separability as linear_separability
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA as ShrinkageLDA
+from neurorec.geometry.subspaces import alignment_index as alignment_index
+from neurorec.geometry.subspaces import principal_angles as principal_angles
