@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float64
 from scipy.integrate import quad
-from scipy.special import ndtr
+from scipy.special import gammaln, ndtr
 from scipy.stats import chi
 
 # Probability beyond either end of the range of integration.
@@ -57,9 +57,13 @@ def _capacity(radius: float, dimension: float) -> float:
     if np.isnan(radius + dimension):
         return float("nan")
     lowest, highest = chi.ppf(_TAIL, dimension), chi.isf(_TAIL, dimension)
-    inverse, _ = quad(
-        lambda t: chi.pdf(t, dimension) * _given(t, radius), lowest, highest, limit=200
-    )
+    scale = (dimension / 2 - 1) * np.log(2) + gammaln(dimension / 2)
+
+    def integrand(t: float) -> float:
+        density = np.exp((dimension - 1) * np.log(t) - t**2 / 2 - scale)
+        return float(density * _given(t, radius))
+
+    inverse, _ = quad(integrand, lowest, highest, limit=200)
     return 1 / inverse
 
 

@@ -15,8 +15,8 @@ from neurorec.geometry.manifold_points import CLASS, Manifolds, coordinates, man
 #: Told how many time bins are done, and of how many.
 Progress = Callable[[int, int], object]
 
-# Starts of the search for shared directions, as in the authors' description of it.
-_N_RESTARTS = 10
+# Starts of the search for shared directions, for each number of them.
+_N_RESTARTS = 3
 # Below this share of the root mean square distance of points from it, a centre is at the origin.
 _CENTRE_SHARE = 1e-7
 # Relative to its norm, what is left of a Gaussian vector that its projection has not moved.
@@ -152,7 +152,7 @@ def _of_bin(
     for code, name in enumerate(manifolds.classes):
         of_class = points[manifolds.codes == code]
         each.append(_of_manifold(_relative(of_class, str(name), t), n_draws, rng))
-    return np.array(each), (correlation, n_shared)
+    return np.array(each), (correlation, float(n_shared))
 
 
 def _relative(
@@ -216,17 +216,19 @@ def _dataset(
     correction: bool,
 ) -> xr.Dataset:
     inverse, radius, dimension = np.moveaxis(anchors, 2, 0)
+    with np.errstate(divide="ignore"):  # infinite where no draw had to be moved
+        capacity, each_capacity = 1 / inverse.mean(axis=1), 1 / inverse.T
     per_dimension = {"units": "manifolds per dimension"}
     of_norm = {"units": "norms of the centre"}
     each = (CLASS, TIME_BIN)
     return xr.Dataset(
         {
-            "capacity": (TIME_BIN, 1 / inverse.mean(axis=1), per_dimension),
+            "capacity": (TIME_BIN, capacity, per_dimension),
             "radius": (TIME_BIN, radius.mean(axis=1), of_norm),
             "dimension": (TIME_BIN, dimension.mean(axis=1), {"units": "dimensions"}),
             "centre_correlation": (TIME_BIN, of_centres[:, 0], {"units": "absolute cosine"}),
             "n_shared_directions": (TIME_BIN, of_centres[:, 1], {"units": "dimensions"}),
-            "manifold_capacity": (each, 1 / inverse.T, per_dimension),
+            "manifold_capacity": (each, each_capacity, per_dimension),
             "manifold_radius": (each, radius.T, of_norm),
             "manifold_dimension": (each, dimension.T, {"units": "dimensions"}),
         },

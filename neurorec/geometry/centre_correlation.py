@@ -1,9 +1,13 @@
 """Correlation of manifold centres, and the directions they share."""
 
+from typing import Final
+
 import numpy as np
 from jaxtyping import Float64
 from scipy.optimize import minimize
 
+# Sums of squared cosines are of the order of one: closer to the minimum nothing changes.
+_STOPPING: Final = {"maxiter": 100, "ftol": 1e-8, "gtol": 1e-4}
 # A search that has become worse this often in a row is given up.
 _PATIENCE = 3
 
@@ -72,15 +76,21 @@ def _search(
 ) -> Float64[np.ndarray, "dimension k_plus_1"]:
     added = rng.standard_normal(len(centres)) @ centres
     start, _ = np.linalg.qr(np.column_stack([added, current]))
-    arguments = (centres, start.shape)
-    found = minimize(_cost, start.ravel(), args=arguments, jac=True, method="L-BFGS-B")
+    found = minimize(
+        _cost,
+        start.ravel(),
+        args=(centres, start.shape),
+        jac=True,
+        method="L-BFGS-B",
+        options=dict(_STOPPING),
+    )
     return np.linalg.qr(found.x.reshape(start.shape))[0]
 
 
 def _cost(flat: np.ndarray, centres: _Centres, shape: tuple[int, int]) -> tuple[float, np.ndarray]:
     """Half the sum of squared cosines outside the span of columns, and its gradient."""
     columns = flat.reshape(shape)
-    inverse = np.linalg.pinv(columns)  # (k, dimension)
+    inverse = np.linalg.solve(columns.T @ columns, columns.T)
     outside = np.eye(shape[0]) - columns @ inverse
     left = centres @ outside
     products = left @ left.T

@@ -34,7 +34,7 @@ def glue_style_capacity(
     *,
     label: str | Sequence[Any],
     dichotomies: str = "random",
-    n_draws: int = 200,
+    n_draws: int = 100,
     seed: int | np.random.Generator = 0,
     undefined: str = "raise",
     progress: Progress | None = None,
@@ -93,7 +93,8 @@ def glue_style_capacity(
     its name. Choices of ours: hyperplanes pass through the mean of the class means; a manifold
     without a point in the projection has no anchor for that draw and is left out of it; the
     radius is a ratio of means, not the mean of ratios. Where no dichotomy is separable in the
-    recorded dimensions the capacity is P over their number, and says nothing else.
+    recorded dimensions the capacity is P over their number and says nothing else, and anchors are
+    not unique.
 
     References
     ----------
@@ -182,20 +183,23 @@ def _quadratic(matrices: np.ndarray, vectors: np.ndarray) -> Float64[np.ndarray,
 
 def _alignments(anchors: _Anchors) -> tuple[float, float, float]:
     centres, axes = _centred(anchors)
-    n_classes = len(centres)
-    different = ~np.eye(n_classes, dtype=bool)
+    seen = (centres != 0).any(axis=1)
+    different = ~np.eye(len(centres), dtype=bool) & seen & seen[:, None]
     centres, axes = _unit(centres), _unit(axes)
-    of_centres = np.abs(centres @ centres.T)[different].mean()
+    of_centres = np.abs(centres @ centres.T)
     of_axes = np.abs(axes @ axes.transpose(0, 2, 1))
     present = (axes != 0).any(axis=2)
     both = present[:, :, None] & present[:, None, :] & different
     mixed = np.abs(centres @ axes.transpose(0, 2, 1))
-    mixed_pairs = present[:, None, :] & different
     return (
-        float(of_centres),
-        float(of_axes[both].mean()) if both.any() else np.nan,
-        float(mixed[mixed_pairs].mean()) if mixed_pairs.any() else np.nan,
+        _mean(of_centres, different),
+        _mean(of_axes, both),
+        _mean(mixed, present[:, None, :] & different),
     )
+
+
+def _mean(values: np.ndarray, kept: np.ndarray) -> float:
+    return float(values[kept].mean()) if kept.any() else float("nan")
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
