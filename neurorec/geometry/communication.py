@@ -56,7 +56,7 @@ def communication_subspace(
     *,
     subtract: str = "mean",
     averaged: bool = False,
-    penalties: Sequence[float] = PENALTIES,
+    penalties: Sequence[float | int] = PENALTIES,
     n_folds: int = 10,
     seed: int | np.random.Generator = 0,
     undefined: str = "raise",
@@ -181,7 +181,7 @@ def _solved(fold: Fold, penalty: Tensor) -> tuple[Tensor, Tensor]:
     return inverse, fold.test * inverse[:, None, :]
 
 
-def _full(fold: Fold, penalties: Sequence[float]) -> Float64[Tensor, "penalty time_bin"]:
+def _full(fold: Fold, penalties: Sequence[float | int]) -> Float64[Tensor, "penalty time_bin"]:
     """Performance of the full regression."""
     performances = []
     for value in penalties:

@@ -117,7 +117,7 @@ def centred_blocks(
 
 
 def unit_order(first: Population, second: Population) -> np.ndarray:
-    """Positions in the second population of the units of the first.
+    """Positions in the first population of the units of the second.
 
     Raises
     ------
@@ -131,8 +131,8 @@ def unit_order(first: Population, second: Population) -> np.ndarray:
             f"second, {len(set(ids) & set(ids_b))} in both; select those of both, or compare "
             'what they say of the same stimuli with space="stimuli"'
         )
-    position = {identifier: i for i, identifier in enumerate(ids_b)}
-    return np.array([position[identifier] for identifier in ids])
+    position = {identifier: i for i, identifier in enumerate(ids)}
+    return np.array([position[identifier] for identifier in ids_b])
 
 
 def _unit_ids(units: xr.DataArray) -> list[str]:

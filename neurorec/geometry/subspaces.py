@@ -167,7 +167,7 @@ def _in_units(
     if other is None:
         return first, first, population
     population_b = population_of(other)
-    order = unit_order(population_b, population)
+    order = unit_order(population, population_b)
     patterns_b = patterns_of(other, device=device)
     second = unit_bases(population_b, patterns_b, n_components, undefined=undefined)
     return replace(first, vectors=first.vectors[:, order]), second, population_b

@@ -1,4 +1,4 @@
-"""Mean-field capacity: closed forms, definition as a quadratic programme, invariances, bad input."""
+"""Mean-field capacity: closed forms, the quadratic programme, invariances, bad input."""
 
 import numpy as np
 import pytest
