@@ -112,7 +112,7 @@ def test_fluctuations(assembly_of, rng):
     assert averaged.attrs["n_presentations"] == 20
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 100))
 def test_rotation_scaling_and_order_change_nothing(seed, scale):
     rng = np.random.default_rng(seed)

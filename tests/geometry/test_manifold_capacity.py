@@ -35,7 +35,7 @@ def test_balls_of_no_and_of_all_size(dimension):
     assert ball_capacity(1e7, dimension) == pytest.approx(1 / (dimension + 0.5), rel=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(radius=st.floats(0.01, 10), dimension=st.floats(0.5, 50), factor=st.floats(1.01, 3))
 def test_larger_balls_are_harder(radius, dimension, factor):
     capacity = ball_capacity(radius, dimension)
@@ -63,7 +63,7 @@ def test_segment(radius):
     Behind the cone, at angles up to psi = arctan R from its axis, the anchor is at
     R = tan(angle): R_M^2 = R^2 (1 - psi / pi) + (R - psi) / pi.
     """
-    n = 4000
+    n = 1500
     angle = 2 * np.pi * (np.arange(n) + 0.5) / n
     t, t0 = np.sqrt(2) * np.cos(angle), np.sqrt(2) * np.sin(angle)
     inverse, found, dimension = anchor_geometry(np.array([[radius], [-radius]]), t[:, None], t0)
@@ -80,7 +80,7 @@ def test_circle(radius):
     """A polygon of 150 corners is inside the circle by a share of 2e-4."""
     angle = 2 * np.pi * np.arange(150) / 150
     points = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    targets = np.sqrt(3) * directions_on_sphere(3000)
+    targets = np.sqrt(3) * directions_on_sphere(1500)
     inverse, found, dimension = anchor_geometry(points, targets[:, :2], targets[:, 2])
     assert inverse == pytest.approx(float(1 / ball_capacity(radius, 2)), rel=3e-3)
     assert dimension == pytest.approx(2, rel=3e-3)
@@ -113,10 +113,10 @@ def test_points(assembly_of, rng):
     values = rng.normal(size=(15, 400))
     labels = np.array([f"class {i:02d}" for i in range(15)])
     result = manifold_capacity(
-        assembly_of(values, object_name=labels), label="object_name", n_draws=400
+        assembly_of(values, object_name=labels), label="object_name", n_draws=200
     )
-    # Of max(0, t)^2 mean and variance are 1/2 and 5/4; 6,000 draws.
-    assert 1 / result["capacity"].item() == pytest.approx(0.5, abs=5 * np.sqrt(1.25 / 6000))
+    # Of max(0, t)^2 mean and variance are 1/2 and 5/4; 3,000 draws.
+    assert 1 / result["capacity"].item() == pytest.approx(0.5, abs=5 * np.sqrt(1.25 / 3000))
     assert result["radius"].item() == 0
     assert result["dimension"].item() == 0
     assert result["manifold"].values.tolist() == sorted(labels)
@@ -124,7 +124,7 @@ def test_points(assembly_of, rng):
 
 def test_circles_are_recovered(assembly_of):
     """Centres at right angles: about their mean they are shorter by sqrt(1 - 1 / P)."""
-    n_classes, radius, n_draws = 6, 0.5, 800
+    n_classes, radius, n_draws = 6, 0.5, 400
     angle = 2 * np.pi * np.arange(60) / 60
     values = np.zeros((n_classes, 60, 3 * n_classes))
     for i in range(n_classes):
@@ -150,7 +150,7 @@ def test_circles_are_recovered(assembly_of):
     assert result["radius"].item() == pytest.approx(np.sqrt(squared), rel=0.03)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 100))
 def test_rotation_scaling_and_shift_change_nothing(assembly_of, seed, scale):
     rng = np.random.default_rng(seed)
@@ -187,14 +187,15 @@ def test_gradient_of_the_correlation_of_centres(rng):
 
 def test_a_shared_direction_is_found(rng):
     """Centres at right angles with one direction added that correlates them."""
-    centres, added = np.eye(12, 40), np.zeros(40)
+    centres, added = np.eye(9, 40), np.zeros(40)
     added[39] = 1
-    correlated = centres + 20 * rng.normal(size=(12, 1)) * added
-    found = shared_directions(correlated, n_restarts=5, rng=rng)
+    correlated = centres + 20 * rng.normal(size=(9, 1)) * added
+    found = shared_directions(correlated, n_restarts=2, rng=rng)
     assert found.shape[1] >= 1
     left = correlated - correlated @ found @ found.T
     assert mean_correlation(correlated) > 0.5
-    assert mean_correlation(left) < 0.1
+    # Nine vectors in eight dimensions are a simplex at best.
+    assert mean_correlation(left) == pytest.approx(1 / 8, abs=0.01)
     assert np.linalg.norm(found.T @ added) > 0.99
 
 
@@ -208,6 +209,7 @@ def test_one_direction_against_a_grid(rng):
         assert _cost(found.ravel(), centres, (3, 1))[0] <= min(costs) + 1e-6
 
 
+@pytest.mark.slow
 def test_correction_for_correlated_centres(rng):
     """Without it centres count as far as they lie along what they share.
 
@@ -290,7 +292,7 @@ def test_a_centre_at_the_mean_of_all(assembly_of):
 def test_it_cortex_untangles_objects(zhang):
     """Counts of 100 ms, before the stimulus and when IT answers: single trials of 7 objects."""
     counts = window(zhang, start_ms=-100, stop_ms=200, width_ms=100, step_ms=200, statistic="sum")
-    result = manifold_capacity(counts, label="object_name", n_draws=30)
+    result = manifold_capacity(counts, label="object_name", n_draws=20)
     before, after = result["capacity"].values
     assert after > 1.5 * before
     assert result["radius"][1] < 0.8 * result["radius"][0]
