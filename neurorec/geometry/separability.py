@@ -40,8 +40,8 @@ def linear_separability(
 ) -> xr.Dataset:
     r"""Fraction of dichotomies of the class manifolds that a hyperplane separates.
 
-    Each draw projects all points on ``n`` random directions (Gaussian, scaled by
-    :math:`1 / \sqrt n`) and takes signs ``y`` of the classes; it is separable if
+    Each draw projects all points on ``n`` Gaussian directions and takes signs ``y`` of the classes;
+    it is separable if
 
     .. math:: \max_{\|w\| = 1} \min_i \, y_i \, w \cdot x_i > 0,
 
@@ -143,7 +143,7 @@ def _of_bin(
         gaussians = directions.T @ rng.standard_normal((n_points, min(int(sizes[-1]), n_points)))
         signed = sign[manifolds.codes, None]
         for i, size in enumerate(sizes):
-            projected = points if size >= rank else points @ gaussians[:, :size] / np.sqrt(size)
+            projected = points if size >= rank else points @ gaussians[:, :size]
             margins[i, j] = relative_margin(projected, signed, intercept)
     return margins
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from neurorec.assemblies import window
-from neurorec.geometry import few_shot_geometry
+from neurorec.geometry import few_shot_geometry, few_shot_trials
 from neurorec.geometry.few_shot import NOISE_TERMS
 from neurorec.geometry.few_shot_moments import ESTIMATES
 from neurorec.populations import patterns_of
@@ -120,6 +120,18 @@ def test_predicted_and_measured_error_of_presentations(rng):
     assert result["mean_measured_error"].item() == pytest.approx(
         np.nanmean(result["measured_error"]), rel=1e-12
     )
+
+
+def test_measured_errors_in_batches(rng, monkeypatch):
+    """Draws taken a few at a time have the mean of those taken at once, to sampling error."""
+    values, labels, _, _ = gaussian_classes(rng, n_points=20)
+    options = {"label": labels.tolist(), "n_draws": 100}
+    whole = few_shot_geometry(values, **options)["mean_measured_error"].item()
+    monkeypatch.setattr(few_shot_trials, "_ELEMENTS", 3 * 60 * 7)
+    batches = few_shot_geometry(values, **options)["mean_measured_error"].item()
+    assert batches != whole
+    # 4,500 tests of examples of 100 draws each; four standard errors of a draw's error.
+    assert batches == pytest.approx(whole, abs=0.03)
 
 
 def test_leading_terms_are_all_for_many_shots(rng):

@@ -228,6 +228,18 @@ def test_correction_for_correlated_centres(rng):
     assert plain["centre_correlation"].item() == corrected["centre_correlation"].item() > 0.5
 
 
+def test_every_class_weighs_the_same(rng):
+    """Centres are about their own mean, however many presentations each class has."""
+    labels = np.repeat([0, 1, 2, 3], [3, 5, 9, 2])
+    values = rng.normal(size=(19, 12)) + 2 * rng.normal(size=(4, 12))[labels]
+    result = manifold_capacity(values[:, :, None], label=labels.tolist(), n_draws=2)
+    centres = np.array([values[labels == c].mean(axis=0) for c in range(4)])
+    centres -= centres.mean(axis=0)
+    units = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+    cosines = np.abs(units @ units.T)[np.triu_indices(4, 1)]
+    assert result["centre_correlation"].item() == pytest.approx(cosines.mean(), rel=1e-9)
+
+
 def test_labels_and_progress(assembly_of, rng, tmp_path):
     values, labels = clouds(rng, n_bins=3)
     told = []

@@ -1,13 +1,25 @@
 """Angles and alignment of subspaces: scipy's angles, definitions in units, invariances."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 
 from neurorec.assemblies import window
-from neurorec.geometry import alignment_index, principal_angles
+from neurorec.geometry import (
+    alignment_index,
+    canonical_correlation,
+    communication_subspace,
+    few_shot_geometry,
+    glue_style_capacity,
+    linear_separability,
+    manifold_capacity,
+    principal_angles,
+)
 from neurorec.populations import patterns_of
 
 # Near zero the arc cosine has the square root of the precision: sqrt(2 * 2e-16 * 10) in degrees.
@@ -172,6 +184,27 @@ def test_nothing_varies(assembly_of, rng, space):
         assert np.isnan(result[0]).all()
         assert np.isnan(result[:, 0]).all()
         assert np.isfinite(result[1:, 1:]).all()
+
+
+def test_on_a_device(assembly_of, rng, device):
+    """Every measure of manifolds and subspaces, with its inner products on that device."""
+    values = rng.normal(size=(24, 7, 2))
+    labels = np.repeat([0, 1, 2], 8).tolist()
+    other = assembly_of(values[:, ::-1] + rng.normal(size=(24, 7, 2)))
+    measures = [
+        partial(manifold_capacity, label=labels, n_draws=3),
+        partial(glue_style_capacity, label=labels, n_draws=3),
+        partial(linear_separability, label=labels, n_draws=3),
+        partial(few_shot_geometry, label=labels, n_draws=3),
+        partial(principal_angles, other=other, n_components=2),
+        partial(principal_angles, other=other, n_components=2, space="stimuli"),
+        partial(alignment_index, other=other, n_components=2),
+        partial(communication_subspace, target=other, n_folds=3),
+        partial(canonical_correlation, other=other, n_dimensions=3),
+    ]
+    for measure in measures:
+        result = measure(assembly_of(values), device=device)
+        xr.testing.assert_allclose(result, measure(assembly_of(values)), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.data
