@@ -15,7 +15,7 @@ from neurorec.populations import patterns_of
 ARRAYS = ("signal", "bias", "overlap", "snr", "predicted_error", "dimension")
 
 
-def gaussian_classes(rng, *, n_points, n_units=40, separation=1.2, n_classes=3):
+def gaussian_classes(rng, *, n_points, n_units=40, separation=0.5, n_classes=3):
     """Classes of different spectra and sizes, and their covariances and centres."""
     values, covariances = [], []
     centres = separation * rng.normal(size=(n_classes, n_units)) / np.sqrt(n_units)
@@ -98,7 +98,7 @@ def test_equal_distances_count_half():
 @pytest.mark.parametrize("n_shots", [2, 5])
 def test_predicted_error_of_gaussian_manifolds(rng, n_shots):
     """From the true moments, against new examples and tests drawn by the thousand."""
-    _, _, covariances, centres = gaussian_classes(rng, n_points=4, separation=1.5)
+    _, _, covariances, centres = gaussian_classes(rng, n_points=4, separation=0.6)
     snr = expected_geometry(centres, covariances, n_shots, "gaussian")["snr"]
     n_draws = 20_000
     for a, b in ((0, 1), (2, 0)):
@@ -113,25 +113,25 @@ def test_predicted_error_of_gaussian_manifolds(rng, n_shots):
 
 
 def test_predicted_and_measured_error_of_presentations(rng):
-    values, labels, _, _ = gaussian_classes(rng, n_points=150, separation=1.5)
+    values, labels, _, _ = gaussian_classes(rng, n_points=150, separation=0.6)
     result = few_shot_geometry(values, label=labels.tolist(), n_shots=3, n_draws=100)
     difference = result["predicted_error"] - result["measured_error"]
-    assert np.nanmax(np.abs(difference)) < 0.025
+    assert np.nanmax(np.abs(difference)) < 0.03
+    assert np.nanmin(result["measured_error"]) > 0.02
     assert result["mean_measured_error"].item() == pytest.approx(
         np.nanmean(result["measured_error"]), rel=1e-12
     )
 
 
 def test_measured_errors_in_batches(rng, monkeypatch):
-    """Draws taken a few at a time have the mean of those taken at once, to sampling error."""
+    """Draws taken a few at a time are those taken at once."""
     values, labels, _, _ = gaussian_classes(rng, n_points=20)
     options = {"label": labels.tolist(), "n_draws": 100}
     whole = few_shot_geometry(values, **options)["mean_measured_error"].item()
     monkeypatch.setattr(few_shot_trials, "_ELEMENTS", 3 * 60 * 7)
     batches = few_shot_geometry(values, **options)["mean_measured_error"].item()
-    assert batches != whole
-    # 4,500 tests of examples of 100 draws each; four standard errors of a draw's error.
-    assert batches == pytest.approx(whole, abs=0.03)
+    assert batches == pytest.approx(whole, rel=1e-12)
+    assert whole > 0.02
 
 
 def test_leading_terms_are_all_for_many_shots(rng):

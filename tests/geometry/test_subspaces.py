@@ -148,6 +148,34 @@ def test_two_populations_of_the_same_stimuli(assembly_of, rng):
     np.testing.assert_allclose(again.values, result.values, atol=NEAR_ZERO)
 
 
+class Streamed:
+    """An assembly that is read two units at a time."""
+
+    def __init__(self, assembly):
+        self.assembly = assembly
+        self.n_neuroids = assembly.sizes["neuroid"]
+
+    def labels(self):
+        return self.assembly[:, :1]
+
+    def units(self):
+        return self.assembly[:1]
+
+    def stream(self, *, timesteps, block_bytes):
+        for start in range(0, self.n_neuroids, 2):
+            yield self.assembly[:, start : start + 2, list(timesteps)]
+
+
+def test_blocks_of_units(assembly_of, rng):
+    a, b = rng.normal(size=(9, 7, 2)), rng.normal(size=(9, 7, 3))
+    first, second = assembly_of(a), assembly_of(b[:, ::-1]).isel(neuroid=rng.permutation(7))
+    for measure in (principal_angles, alignment_index):
+        expected = measure(first, second, n_components=2)
+        for pair in ((Streamed(first), Streamed(second)), (first, Streamed(second))):
+            result = measure(*pair, n_components=2)
+            np.testing.assert_allclose(result.values, expected.values, atol=NEAR_ZERO)
+
+
 def test_bad_input(assembly_of, rng, tmp_path):
     values = rng.normal(size=(8, 5, 3))
     assembly = assembly_of(values)
