@@ -2,7 +2,7 @@
 
 from neurorec.geometry.alignment import linear_cka as linear_cka
 from neurorec.geometry.ball import ball_capacity as ball_capacity
-from neurorec.geometry.canonical import canonical_correlation as canonical_correlation
+from neurorec.geometry.canonical_correlation import canonical_correlation as canonical_correlation
 from neurorec.geometry.capacity import manifold_capacity as manifold_capacity
 from neurorec.geometry.ceiling import noise_ceiling as noise_ceiling
 from neurorec.geometry.communication import communication_subspace as communication_subspace
