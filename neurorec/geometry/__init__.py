@@ -9,5 +9,9 @@ from neurorec.geometry.dissimilarity import DISSIMILARITIES as DISSIMILARITIES
 from neurorec.geometry.dissimilarity import rdm as rdm
 from neurorec.geometry.interval import compare_with_interval as compare_with_interval
 from neurorec.geometry.max_correlation import MaxCorrelation as MaxCorrelation
+from neurorec.geometry.measures import MEASURES as MEASURES
+from neurorec.geometry.measures import Measure as Measure
 from neurorec.geometry.nearest_mean import NearestMean as NearestMean
+from neurorec.geometry.over_time import BrainComparison as BrainComparison
+from neurorec.geometry.over_time import over_time as over_time
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA as ShrinkageLDA
