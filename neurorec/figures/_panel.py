@@ -134,6 +134,8 @@ def _curves(name: str, whole: Mapping[str, xr.DataArray]) -> list[Curve]:
     values = whole[name]
     limits = [whole.get(f"{name}_{limit}") for limit in LIMITS]
     label = _LABELS.get(name, name.replace("_", " "))
+    if "fraction" in values.attrs:
+        label += f" for {100 * float(values.attrs['fraction']):g} %"
     own = values.dims[3:]
     if not own:
         return [Curve(name=name, label=label, values=values, low=limits[0], high=limits[1])]

@@ -7,6 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
@@ -38,6 +39,8 @@ class Shown:
         Condition of each row.
     groups
         Name, first row and row after the last of each group of conditions.
+    by
+        Coordinate by which they are grouped.
     starts, ends
         Of the time bins, in ms.
     timesteps
@@ -50,6 +53,7 @@ class Shown:
     values: np.ndarray
     stimulus_ids: list[str]
     groups: list[tuple[str, int, int]]
+    by: str
     starts: np.ndarray
     ends: np.ndarray
     timesteps: np.ndarray | None
@@ -64,7 +68,10 @@ class Shown:
         """Time bin ``t`` as text."""
         if self.timesteps is not None:
             return f"timestep {self.timesteps[t]:g}"
-        return f"{self.starts[t]:g}–{self.ends[t]:g} ms"
+        start, end = (
+            f"{ms:g}".replace("-", "\N{MINUS SIGN}") for ms in (self.starts[t], self.ends[t])
+        )
+        return f"{start} to {end} ms" if self.starts.min() < 0 else f"{start}–{end} ms"
 
 
 def shown(
@@ -118,7 +125,7 @@ def _one(name: str, rdms: xr.DataArray, plot: str, by: str | None) -> Shown:
             f"{plot} needs the coordinate 'stimulus_id'; these RDMs have "
             f"{sorted(map(str, rdms.coords))}"
         )
-    order, groups = _grouped(rdms, by)
+    order, groups, sorted_by = _grouped(rdms, by)
     times = rdms.sizes["time_bin"]
     starts, ends = (
         np.atleast_1d(rdms[c].values).astype(float) if c in rdms.coords else np.arange(times) + i
@@ -130,6 +137,7 @@ def _one(name: str, rdms: xr.DataArray, plot: str, by: str | None) -> Shown:
         values=rdms.values[:, order[:, None], order].astype(float),
         stimulus_ids=[str(one) for one in rdms["stimulus_id"].values[order]],
         groups=groups,
+        by=sorted_by,
         starts=starts,
         ends=ends,
         timesteps=timesteps,
@@ -137,13 +145,15 @@ def _one(name: str, rdms: xr.DataArray, plot: str, by: str | None) -> Shown:
     )
 
 
-def _grouped(rdms: xr.DataArray, by: str | None) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
-    """Order of the conditions, and the groups in it."""
+def _grouped(
+    rdms: xr.DataArray, by: str | None
+) -> tuple[np.ndarray, list[tuple[str, int, int]], str]:
+    """Order of the conditions, the groups in it, and by what they are sorted."""
     columns = [str(c) for c, array in rdms.coords.items() if array.dims == ("condition",)]
     if by is None:
         by = next((name for name in SORTED_BY if name in columns), None)
     if by is None:
-        return np.arange(rdms.sizes["condition"]), []
+        return np.arange(rdms.sizes["condition"]), [], ""
     check_option("by", by, columns)
     values = rdms[by].values
     _, codes = np.unique(values, return_inverse=True)
@@ -153,7 +163,7 @@ def _grouped(rdms: xr.DataArray, by: str | None) -> tuple[np.ndarray, list[tuple
     names = [str(values[order[i]]) for i in starts]
     groups = list(zip(names, starts.tolist(), ends, strict=True))
     # Groups of one are no groups.
-    return order, groups if len(groups) < len(order) else []
+    return order, groups if len(groups) < len(order) else [], by
 
 
 def colour_limits(every: Sequence[Shown]) -> tuple[float, float]:
@@ -171,9 +181,7 @@ def draw_rdm(
     axes: Axes, values: np.ndarray, limits: tuple[float, float], groups: Sequence[Any]
 ) -> AxesImage:
     """One RDM, first condition at the top, with a thin line between groups; NaN is grey."""
-    import matplotlib
-
-    colours = matplotlib.colormaps[SIMILARITY_MAP].with_extremes(bad=FAINT)
+    colours = colormaps[SIMILARITY_MAP].with_extremes(bad=FAINT)
     hidden = np.array(values)
     np.fill_diagonal(hidden, np.nan)  # a dissimilarity of 0 by definition, not a measured one
     image = axes.imshow(

@@ -37,14 +37,15 @@ from neurorec.figures.style import (
 
 _NOTE: Final = (
     "{n_stimuli} stimuli",
-    "{identifier}",
+    "{data_set}",
     "n = {n_neuroids} units",
     "bands: {interval}",
     "RDM: {rdm_method}",
+    "RDMs of {n_rdms} populations are not drawn here, see rdm_strip",
 )
 _COLUMNS: Final = 4  # panels beside each other
 _SNAPSHOTS: Final = 6
-_MOST_ROWS: Final = 6  # of RDMs; more populations have a strip of their own
+_MOST_ROWS: Final = 4  # of RDMs; more populations have a strip of their own
 _CURVE_MM: Final = 40.0
 _LEFT_MM: Final = 18.0
 
@@ -56,7 +57,7 @@ def geometry_panel(
 
     With several models, colours are models and areas have panels of their own; otherwise colours
     are areas and measures have panels of their own. A part for which nothing was measured is left
-    out; RDMs are, too, of more than six populations.
+    out; RDMs are, too, of more than four populations.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def geometry_panel(
         if len(styles) > 1:
             legend_above(figure, styles)
         if note:
-            note_below(figure, sentence(_known(results), *_NOTE))
+            note_below(figure, sentence(_known(results, panel), *_NOTE))
         places = stacked(figure, *parts.values())
         for letter, part, place in zip("abc", parts, places, strict=False):
             first = _DRAW[part](place, panel, by)
@@ -203,7 +204,8 @@ def _draw_curve(axes: Axes, panel: Panel, one: Curve, area: str | None) -> None:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         stimulus_marks(axes, panel.attrs, both=False)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    whole = all(float(number).is_integer() for number in np.unique(drawn[0]) if np.isfinite(number))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=whole))
 
 
 def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
@@ -286,7 +288,7 @@ def _shown(panel: Panel, by: str | None) -> list:
 _DRAW: Final = {"curves": _draw_curves, "matrices": _draw_matrices, "rdms": _draw_rdms}
 
 
-def _known(results: xr.Dataset) -> Mapping[str, object]:
+def _known(results: xr.Dataset, panel: Panel) -> Mapping[str, object]:
     """Attributes of the note: those of the results and of their variables."""
     known = {str(name): value for name, value in results.attrs.items()}
     if "n_neuroids" in results.coords:
@@ -294,6 +296,8 @@ def _known(results: xr.Dataset) -> Mapping[str, object]:
         known["n_neuroids"] = "–".join(str(int(n)) for n in numbers[[0, -1]][: len(numbers)])
     if "rdm" in results and "units" in results["rdm"].attrs:
         known["rdm_method"] = results["rdm"].attrs["units"]
+    if panel.rdms and "rdms" not in _parts(panel):
+        known["n_rdms"] = len(panel.populations)
     level = results["rsa"].attrs.get("level") if "rsa" in results else None
     if level is not None:
         known |= {"interval": "bootstrap over stimuli", "level": level}

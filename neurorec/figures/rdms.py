@@ -81,7 +81,7 @@ def rdm_strip(
         width = max(min(DOUBLE_COLUMN_MM, _LEFT_MM + 16.0 + n_columns * (side + 1.5)), 70.0)
         figure = new_figure(width, (side + 6.5) * len(every) + 8.0)
         if note:
-            note_below(figure, _note(every, by))
+            note_below(figure, _note(every))
         panels = figure.subplots(len(every), n_columns, squeeze=False)
         limits = colour_limits(every)
         for row, one, own in zip(panels, every, times, strict=True):
@@ -185,7 +185,7 @@ def rdm_movie(
         side = (width - 22.0) / len(every) - 6.0
         figure = new_figure(width, side + 24.0)
         if note:
-            note_below(figure, _note(every, by))
+            note_below(figure, _note(every))
         panels = list(figure.subplots(1, len(every), squeeze=False)[0])
         limits = colour_limits(every)
         images = [
@@ -205,7 +205,7 @@ def rdm_movie(
             values = np.array(one.values[t])
             np.fill_diagonal(values, np.nan)
             image.set_data(values)
-            axes.set_title(_frame_title(one, t))
+            axes.title.set_text(_frame_title(one, t))
 
     draw(0)
     return Movie(figure=figure, n_frames=len(first.values), draw=draw)
@@ -234,11 +234,12 @@ def _frame_title(one: Shown, t: int) -> str:
     return f"{one.name}\n{one.when(t)}" if one.name else one.when(t)
 
 
-def _note(every: list[Shown], by: str | None) -> str:
+def _note(every: list[Shown]) -> str:
     sizes = sorted({len(one.stimulus_ids) for one in every})
     parts = [f"RDMs of {' and '.join(map(str, sizes))} stimuli"]
-    if any(one.groups for one in every):
-        parts.append(f"sorted by {by}" if by else "sorted by their group")
+    columns = sorted({one.by.replace("_", " ") for one in every if one.by})
+    if columns:
+        parts.append(f"sorted by {' and '.join(columns)}")
     parts.append("one scale of colours, from the 1st to the 99th percentile")
     if any(np.isnan(one.values).any() for one in every):
         parts.append("grey: undefined")
