@@ -12,6 +12,8 @@ from neurorec.figures._axes import timestep_label
 
 SERIES: Final = ("model", "area")
 TIME: Final = "time_bin"
+#: The second axis of a matrix: the times of the population again, or those of a brain.
+OTHER_TIMES: Final = ((f"{TIME}_b",), (f"brain_{TIME}",))
 #: What is drawn of a measure beside its value.
 LIMITS: Final = ("ci_low", "ci_high")
 #: Entries of a dimension of a measure's own, such as the subjects of a brain, that have a panel.
@@ -97,7 +99,9 @@ def panel_of(results: xr.Dataset) -> Panel:
     whole = {
         str(n): full[n].transpose(*SERIES, TIME, ...) for n in full.data_vars if _over(full[n])
     }
-    matrices = {n: a for n, a in whole.items() if a.dims[3:] == (f"{TIME}_b",)}
+    matrices = {
+        n: a for n, a in whole.items() if a.dims[3:] in OTHER_TIMES and not _is_part(n, whole)
+    }
     rdms = {n: a for n, a in whole.items() if set(a.dims[3:]) == {"condition", "condition_b"}}
     curves = [
         curve for name in whole if not _is_part(name, whole) for curve in _curves(name, whole)
@@ -121,8 +125,31 @@ def panel_of(results: xr.Dataset) -> Panel:
     )
 
 
+def other_times(values: xr.DataArray) -> tuple[np.ndarray, str | None]:
+    """Times of the columns of a matrix, and their label where they are not those of its rows."""
+    if values.dims[-1] == f"{TIME}_b":
+        name = "timestep_b" if "timestep_b" in values.coords else None
+        label = None
+    else:
+        name = "brain_timestep" if "brain_timestep" in values.coords else None
+        label = "timestep of the other" if name else "time of the brain (ms)"
+    if name is not None:
+        return values[name].values.astype(float), label
+    starts, ends = (
+        values[limit.format(edge)].values
+        for edge in ("start", "end")
+        for limit in ["time_bin_{}_b" if label is None else "brain_time_bin_{}"]
+    )
+    return (starts + ends) / 2.0, label
+
+
 def _over(array: xr.DataArray) -> bool:
     return TIME in array.dims and set(SERIES) <= set(array.dims) and array.dtype.kind == "f"
+
+
+def label_of(name: str) -> str:
+    """A measure as a reader names it."""
+    return _LABELS.get(name, name.replace("_", " "))
 
 
 def _is_part(name: str, whole: Mapping[str, xr.DataArray]) -> bool:
@@ -133,7 +160,7 @@ def _is_part(name: str, whole: Mapping[str, xr.DataArray]) -> bool:
 def _curves(name: str, whole: Mapping[str, xr.DataArray]) -> list[Curve]:
     values = whole[name]
     limits = [whole.get(f"{name}_{limit}") for limit in LIMITS]
-    label = _LABELS.get(name, name.replace("_", " "))
+    label = label_of(name)
     if "fraction" in values.attrs:
         label += f" for {100 * float(values.attrs['fraction']):g} %"
     own = values.dims[3:]
@@ -141,7 +168,7 @@ def _curves(name: str, whole: Mapping[str, xr.DataArray]) -> list[Curve]:
         return [Curve(name=name, label=label, values=values, low=limits[0], high=limits[1])]
     (dim, *more) = own
     size = values.sizes[dim]
-    if more or str(dim).startswith(("condition", TIME)) or size > _MOST_ENTRIES:
+    if more or str(dim).startswith(("condition", TIME, f"brain_{TIME}")) or size > _MOST_ENTRIES:
         return []
     entries = values[dim].values.tolist() if dim in values.coords else list(range(size))
     return [

@@ -22,7 +22,7 @@ from neurorec.figures._axes import (
     zero_line,
 )
 from neurorec.figures._finish import finish
-from neurorec.figures._panel import LIMITS, Curve, Panel, panel_of
+from neurorec.figures._panel import LIMITS, Curve, Panel, label_of, other_times, panel_of
 from neurorec.figures._rdms import colour_limits, draw_rdm, evenly, name_groups, pair_table, shown
 from neurorec.figures._results import finite_range, is_simulated, padded_limits, sentence
 from neurorec.figures._text import legend_above, note_below, panel_letter
@@ -97,8 +97,9 @@ def geometry_panel_table(results: xr.Dataset, *, by: str | None = None) -> pd.Da
     """What :func:`geometry_panel` draws.
 
     ``quantity`` is the name of a measure. Curves have a ``value`` and their interval for each
-    ``time``, matrices one for each ``time`` and ``time_b``; RDMs, in the same column, one for each
-    pair of stimuli. Times are timesteps or middles of bins in ms, as ``time_unit`` says.
+    ``time``; matrices a value for each ``time`` and ``time_b``, which is a brain's, in ms, where
+    it is compared with one; RDMs a value for each pair of stimuli. Times are timesteps or middles
+    of bins in ms, as ``time_unit`` says.
     """
     panel = panel_of(results)
     _require_numbers(panel)
@@ -220,7 +221,8 @@ def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
     for part, (name, values) in zip(parts, panel.matrices.items(), strict=True):
         panels = part.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         _draw_one_kind(panels, panel, values, edges, name)
-        part.supxlabel(panel.time_label, fontsize="medium")
+        columns_label = other_times(values)[1] or panel.time_label
+        part.supxlabel(columns_label, fontsize="medium")
         first = panels[0, 0] if first is None else first
     assert first is not None
     return first
@@ -230,7 +232,11 @@ def _draw_one_kind(
     panels: np.ndarray, panel: Panel, values: xr.DataArray, edges: tuple[float, float], name: str
 ) -> None:
     low, high = finite_range(values)
-    limits = (min(float(np.floor(low * 10)) / 10, 0.9), max(1.0 if high <= 1 else high, low))
+    others, label = other_times(values)
+    # Similarities of a population with itself reach 1; with a brain they have their own range.
+    across = None if label is None else even_edges(others, "the time bins of the brain")
+    floor = float(np.floor(low * 10)) / 10
+    limits = (min(floor, 0.9), 1.0) if label is None else (floor, float(np.ceil(high * 10)) / 10)
     images = []
     cells = [(a, m) for a in range(len(panel.areas)) for m in range(len(panel.models))]
     for axes in panels.ravel()[len(cells) :]:
@@ -238,7 +244,8 @@ def _draw_one_kind(
     styles = list(_styles(panel).values())
     for axes, (a, m) in zip(panels.ravel(), cells, strict=False):
         own = values.isel(area=a, model=m).values
-        images.append(matrix(axes, own, edges=edges, limits=limits, colours=SIMILARITY_MAP))
+        look = {"limits": limits, "colours": SIMILARITY_MAP, "column_edges": across}
+        images.append(matrix(axes, own, edges=edges, **look))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(nbins=3, integer=panel.in_steps))
         if not panel.by_model:
@@ -251,8 +258,7 @@ def _draw_one_kind(
     for row, area in zip(panels, panel.areas, strict=False):
         row[0].set_ylabel(area if panel.by_model else "timestep" if panel.in_steps else "ms")
     shrink = 1.0 if len(panels) < 3 else 0.5
-    label = {"linear_cka": "linear CKA", "rsa": "RSA"}.get(name, name.replace("_", " "))
-    colour_bar(images[0], list(panels.ravel()), label, shrink=shrink)
+    colour_bar(images[0], list(panels.ravel()), label_of(name), shrink=shrink)
 
 
 def _draw_rdms(place: SubFigure, panel: Panel, by: str | None) -> Axes:
@@ -317,7 +323,9 @@ def _matrix_table(panel: Panel, name: str) -> pd.DataFrame:
 
 def _long(panel: Panel, array: xr.DataArray, name: str) -> pd.DataFrame:
     """One row per value."""
-    axes = [np.array(panel.models), np.array(panel.areas), *[panel.times] * (array.ndim - 2)]
+    axes = [np.array(panel.models), np.array(panel.areas), panel.times]
+    if array.ndim > len(axes):
+        axes.append(other_times(array)[0])
     grids = np.meshgrid(*axes, indexing="ij")
     columns = dict(zip(("model", "area", "time", "time_b"), grids, strict=False))
     table = pd.DataFrame({key: grid.ravel().tolist() for key, grid in columns.items()})

@@ -55,7 +55,7 @@ def over_time(
     area: str | Sequence[str] | None = None,
     *,
     measures: Sequence[str] | Mapping[str, Options] = DEFAULT,
-    brain: xr.DataArray | None = None,
+    brain: Any = None,
     comparison: BrainComparison | None = None,
     undefined: str = "nan",
     precision: str | None = None,
@@ -81,7 +81,8 @@ def over_time(
         ``{"rdm": {"method": "cosine"}, "participation_ratio": {}}``.
     brain
         RDMs of the same stimuli to compare the RDM of every time bin with. Leading dimensions,
-        such as subjects or time bins, are kept.
+        such as subjects, are kept; those that are called as those of the panel are called
+        ``brain_time_bin``, ``brain_area`` and ``brain_model``.
     comparison
         How they are compared.
     undefined
@@ -114,6 +115,7 @@ def over_time(
     check_option("undefined", undefined, UNDEFINED)
     options = _options(measures)
     how = comparison or BrainComparison()
+    measured = None if brain is None else _of_brain(brain)
     sources = dict(source) if isinstance(source, Mapping) else {None: source}
     if not sources:
         raise ValueError("expected at least one model, got an empty mapping")
@@ -125,11 +127,11 @@ def over_time(
         patterns = _read(population, options, precision, device)
         step()
         found = _measured(patterns, options, undefined, device, step)
-        if brain is not None:
+        if measured is not None:
             rdms = found.get("rdm")
             if rdms is None:
                 rdms = _of(patterns, "rdm", {}, undefined, device)["rdm"]
-            found |= _compared(rdms, brain, how, undefined)
+            found |= _compared(rdms, measured, how, undefined)
             step()
         return _labelled(found, patterns, counted=isinstance(population, np.ndarray | Tensor))
 
@@ -243,6 +245,19 @@ def _compared(
         undefined=undefined,
     )
     return _variables(RSA, scores)
+
+
+def _of_brain(brain: xr.DataArray) -> xr.DataArray:
+    """With names of its own for dimensions that a panel has too."""
+    if not isinstance(brain, xr.DataArray):
+        raise ValueError(
+            "brain must be RDMs, such as neurorec.geometry.rdm(assembly), got "
+            f"{type(brain).__name__}"
+        )
+    shared = {AREA, MODEL, TIME_BIN}
+    own = {str(n) for n, array in brain.coords.items() if shared & set(array.dims)}
+    names = {*own, *(str(dim) for dim in brain.dims if dim in shared)}
+    return brain.rename({name: f"brain_{name}" for name in names})
 
 
 def _labelled(
