@@ -77,7 +77,7 @@ def _text(row: Any) -> str:
     low = row.get("ci_low", math.nan)
     if math.isnan(low):
         return value
-    return f"{value} ({low:.2f} to {row['ci_high']:.2f})"
+    return f"{value} ({low:.2f}…{row['ci_high']:.2f})"
 
 
 def facts(results: "xr.Dataset", left_out: int) -> list[str]:

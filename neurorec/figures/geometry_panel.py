@@ -219,7 +219,12 @@ def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
     )
     first = None
     for part, (name, values) in zip(parts, panel.matrices.items(), strict=True):
-        panels = part.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        # Square matrices stand beside each other, however few there are.
+        square = other_times(values)[1] is None
+        room = columns if panel.by_model or not square else max(columns, _COLUMNS - 1)
+        panels = part.subplots(
+            rows, room if len(panel.areas) > 1 else columns, squeeze=False, sharex=True, sharey=True
+        )
         _draw_one_kind(panels, panel, values, edges, name)
         columns_label = other_times(values)[1] or panel.time_label
         part.supxlabel(columns_label, fontsize="medium")
@@ -258,7 +263,7 @@ def _draw_one_kind(
     for row, area in zip(panels, panel.areas, strict=False):
         row[0].set_ylabel(area if panel.by_model else "timestep" if panel.in_steps else "ms")
     shrink = 1.0 if len(panels) < 3 else 0.5
-    colour_bar(images[0], list(panels.ravel()), label_of(name), shrink=shrink)
+    colour_bar(images[0], list(panels.ravel()[: len(cells)]), label_of(name), shrink=shrink)
 
 
 def _draw_rdms(place: SubFigure, panel: Panel, by: str | None) -> Axes:
@@ -305,7 +310,7 @@ def _known(results: xr.Dataset, panel: Panel) -> Mapping[str, object]:
     if panel.rdms and "rdms" not in _parts(panel):
         known["n_rdms"] = len(panel.populations)
     level = results["rsa"].attrs.get("level") if "rsa" in results else None
-    if level is not None:
+    if level is not None and any(one.name.startswith("rsa") for one in panel.curves):
         known |= {"interval": "bootstrap over stimuli", "level": level}
     return known
 

@@ -247,13 +247,15 @@ def _compared(
     return _variables(RSA, scores)
 
 
-def _of_brain(brain: xr.DataArray) -> xr.DataArray:
+def _of_brain(brain: Any) -> xr.DataArray:
     """With names of its own for dimensions that a panel has too."""
     if not isinstance(brain, xr.DataArray):
         raise ValueError(
             "brain must be RDMs, such as neurorec.geometry.rdm(assembly), got "
             f"{type(brain).__name__}"
         )
+    # One time bin or area that was selected is known by a coordinate without a dimension.
+    brain = brain.drop_vars([name for name, array in brain.coords.items() if not array.dims])
     shared = {AREA, MODEL, TIME_BIN}
     own = {str(n) for n, array in brain.coords.items() if shared & set(array.dims)}
     names = {*own, *(str(dim) for dim in brain.dims if dim in shared)}
