@@ -20,6 +20,7 @@ from neurorec.figures.style import FAINT, MUTED, NOTE_PT
 SORTED_BY: Final = ("category", "object_name", "label")
 #: Groups that are named; more of them have no room.
 _MOST_GROUPS: Final = 12
+_MM_PER_CHARACTER: Final = 1.2  # of DejaVu Sans at 6 pt, on average
 #: Share of the dissimilarities below and above the range of colours.
 _TAIL: Final = 1.0
 
@@ -205,6 +206,13 @@ def name_groups(axes: Axes, groups: Sequence[tuple[str, int, int]], height_mm: f
     axes.set_yticks([(start + stop - 1) / 2 for _, start, stop in groups])
     axes.set_yticklabels([name for name, _, _ in groups], fontsize=NOTE_PT, color=MUTED)
     axes.tick_params(axis="y", length=0)
+
+
+def left_mm(every: Sequence[Shown]) -> float:
+    """Room that the names of groups and populations take."""
+    names = [name for one in every for name, _, _ in one.groups]
+    longest = max((len(name) for name in names), default=0)
+    return 6.0 + _MM_PER_CHARACTER * longest
 
 
 def evenly(n_times: int, n_most: int) -> list[int]:

@@ -23,7 +23,15 @@ from neurorec.figures._axes import (
 )
 from neurorec.figures._finish import finish
 from neurorec.figures._panel import LIMITS, Curve, Panel, label_of, other_times, panel_of
-from neurorec.figures._rdms import colour_limits, draw_rdm, evenly, name_groups, pair_table, shown
+from neurorec.figures._rdms import (
+    colour_limits,
+    draw_rdm,
+    evenly,
+    left_mm,
+    name_groups,
+    pair_table,
+    shown,
+)
 from neurorec.figures._results import finite_range, is_simulated, padded_limits, sentence
 from neurorec.figures._text import legend_above, note_below, panel_letter
 from neurorec.figures.style import (
@@ -47,7 +55,6 @@ _COLUMNS: Final = 4  # panels beside each other
 _SNAPSHOTS: Final = 6
 _MOST_ROWS: Final = 4  # of RDMs; more populations have a strip of their own
 _CURVE_MM: Final = 40.0
-_LEFT_MM: Final = 18.0
 
 
 def geometry_panel(
@@ -78,7 +85,7 @@ def geometry_panel(
     """
     panel = panel_of(results)
     _require_numbers(panel)
-    parts = _parts(panel)
+    parts = _parts(panel, by)
     with journal_style():
         figure = new_figure(DOUBLE_COLUMN_MM, sum(parts.values()) + 14.0)
         styles = _styles(panel)
@@ -117,7 +124,7 @@ def _require_numbers(panel: Panel) -> None:
     finite_range(*drawn, *panel.matrices.values(), *panel.rdms.values())
 
 
-def _parts(panel: Panel) -> dict[str, float]:
+def _parts(panel: Panel, by: str | None = None) -> dict[str, float]:
     """Parts of the figure and their heights in mm."""
     parts: dict[str, float] = {}
     if panel.curves:
@@ -128,8 +135,8 @@ def _parts(panel: Panel) -> dict[str, float]:
         rows, columns = _grid(panel)
         parts["matrices"] = 10.0 + min(38.0, 150.0 / columns) * rows * len(panel.matrices)
     if panel.rdms and len(panel.populations) * len(panel.rdms) <= _MOST_ROWS:
-        side = _side(min(len(panel.times), _SNAPSHOTS))
-        parts["rdms"] = 4.0 + (side + 5.0) * len(panel.populations) * len(panel.rdms)
+        side = _side(min(len(panel.times), _SNAPSHOTS), panel, by)
+        parts["rdms"] = 6.0 + (side + 5.0) * len(panel.populations) * len(panel.rdms)
     return parts
 
 
@@ -142,8 +149,9 @@ def _grid(panel: Panel) -> tuple[int, int]:
     return -(-n // columns), columns
 
 
-def _side(n_columns: int) -> float:
-    return min((DOUBLE_COLUMN_MM - _LEFT_MM - 16.0) / n_columns - 1.5, 30.0)
+def _side(n_columns: int, panel: Panel, by: str | None) -> float:
+    left = left_mm(_shown(panel, by))
+    return min((DOUBLE_COLUMN_MM - left - 16.0) / n_columns - 1.5, 30.0)
 
 
 def _styles(panel: Panel) -> dict[str, ModelStyle]:
@@ -269,14 +277,14 @@ def _draw_one_kind(
 def _draw_rdms(place: SubFigure, panel: Panel, by: str | None) -> Axes:
     every = _shown(panel, by)
     times = evenly(len(panel.times), _SNAPSHOTS)
-    side = _side(len(times))
+    side = _side(len(times), panel, by)
     panels = place.subplots(len(every), len(times), squeeze=False)
     limits = colour_limits(every)
     for row, one in zip(panels, every, strict=True):
         for axes, t in zip(row, times, strict=True):
             image = draw_rdm(axes, one.values[t], limits, one.groups)
             if one is every[0]:
-                axes.set_title(one.when(t), fontsize="medium")
+                axes.set_title(title_of(one.when(t), side), fontsize="medium")
         name_groups(row[0], one.groups, side)
         row[0].set_ylabel(title_of(one.name, side))
     colour_bar(image, list(panels.ravel()), every[0].units, shrink=min(1.0, 1.6 / len(every)))

@@ -12,13 +12,14 @@ from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.figure import Figure
 
 from neurorec._checks import atomic_path
-from neurorec.figures._axes import colour_bar
+from neurorec.figures._axes import colour_bar, title_of
 from neurorec.figures._finish import finish
 from neurorec.figures._rdms import (
     Shown,
     colour_limits,
     draw_rdm,
     evenly,
+    left_mm,
     name_groups,
     pair_table,
     shown,
@@ -36,7 +37,6 @@ Rdms = xr.DataArray | Mapping[str, xr.DataArray]
 #: RDMs of one row of a strip, at most.
 _MOST: Final = 7
 _FILM_DPI: Final = 150
-_LEFT_MM: Final = 16.0
 
 
 def rdm_strip(
@@ -76,18 +76,24 @@ def rdm_strip(
         raise ValueError(f"n_times must be at least 1, got {n_times}")
     times = [evenly(len(one.values), n_times) for one in every]
     n_columns = max(len(one) for one in times)
-    side = min((DOUBLE_COLUMN_MM - _LEFT_MM - 14.0) / n_columns - 1.5, 40.0)
+    left = left_mm(every)
+    side = min((DOUBLE_COLUMN_MM - left - 14.0) / n_columns - 1.5, 40.0)
+    # Titles of two lines where the panels are narrow.
+    titles = [
+        [title_of(one.when(t), side) for t in own] for one, own in zip(every, times, strict=True)
+    ]
+    lines = max(title.count("\n") for row in titles for title in row)
     with journal_style():
-        width = max(min(DOUBLE_COLUMN_MM, _LEFT_MM + 16.0 + n_columns * (side + 1.5)), 70.0)
-        figure = new_figure(width, (side + 6.5) * len(every) + 8.0)
+        width = max(min(DOUBLE_COLUMN_MM, left + 16.0 + n_columns * (side + 1.5)), 70.0)
+        figure = new_figure(width, (side + 6.5 + 3.0 * lines) * len(every) + 8.0)
         if note:
             note_below(figure, _note(every))
         panels = figure.subplots(len(every), n_columns, squeeze=False)
         limits = colour_limits(every)
-        for row, one, own in zip(panels, every, times, strict=True):
-            for axes, t in zip(row, own, strict=False):
+        for row, one, own, texts in zip(panels, every, times, titles, strict=True):
+            for axes, t, text in zip(row, own, texts, strict=False):
                 image = draw_rdm(axes, one.values[t], limits, one.groups)
-                axes.set_title(one.when(t), fontsize="medium")
+                axes.set_title(text, fontsize="medium")
             for axes in row[len(own) :]:
                 axes.set_axis_off()
             name_groups(row[0], one.groups, side)
@@ -148,7 +154,7 @@ class Movie:
         return path
 
 
-def _writer(path: Path, frames_per_second: float) -> AbstractMovieWriter:
+def _writer(path: Path, frames_per_second: float | int) -> AbstractMovieWriter:
     if frames_per_second <= 0:
         raise ValueError(f"frames_per_second must be positive, got {frames_per_second}")
     if path.suffix == ".gif":
@@ -182,7 +188,7 @@ def rdm_movie(
     first = every[0]
     with journal_style():
         width = SINGLE_COLUMN_MM if len(every) == 1 else min(62.0 * len(every), DOUBLE_COLUMN_MM)
-        side = (width - 22.0) / len(every) - 6.0
+        side = (width - 16.0 - left_mm(every[:1])) / len(every) - 4.0
         figure = new_figure(width, side + 24.0)
         if note:
             note_below(figure, _note(every))

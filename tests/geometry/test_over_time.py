@@ -292,11 +292,11 @@ def test_wrong_options(recording, options, message):
 
 
 def test_wrong_sources(assembly, recording):
-    with pytest.raises(ValueError, match="expected a recording, an assembly, .* got dict"):
+    with pytest.raises(ValueError, match=r"expected a recording, an assembly, .* got dict"):
         over_time({"a": {"b": assembly}})
     with pytest.raises(ValueError, match="expected at least one model, got an empty mapping"):
         over_time({})
-    with pytest.raises(ValueError, match="'IT' names an area of a recording .* leave area out"):
+    with pytest.raises(ValueError, match=r"'IT' names an area of a recording .* leave area out"):
         over_time(assembly.values, "IT")
     with pytest.raises(ValueError, match="at least 3 stimuli, got 2"):
         over_time(assembly[:2])
