@@ -107,7 +107,7 @@ def geometry(
     with of_total(name) as progress:
         results = room.over_time(
             source,
-            area or None,
+            area[0] if area and len(area) == 1 else area or None,
             measures=measures,
             device=device,
             progress=progress,

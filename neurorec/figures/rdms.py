@@ -203,6 +203,7 @@ def rdm_movie(
         name_groups(panels[0], first.groups, side)
         colour_bar(images[0], panels, first.units)
         finish(figure, simulated=_simulated(rdms) or simulated)
+        figure.draw_without_rendering()  # the layout settles when it is made a second time
         figure.set_layout_engine("none")  # frames must not move
 
     def draw(frame: int) -> None:
