@@ -220,13 +220,9 @@ def _draw_curve(axes: Axes, panel: Panel, one: Curve, area: str | None) -> None:
 def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
     rows, columns = _grid(panel)
     edges = even_edges(panel.times, "the time bins")
-    parts = (
-        [place]
-        if len(panel.matrices) == 1
-        else list(place.subfigures(len(panel.matrices), 1, squeeze=True))
-    )
+    parts = np.asarray(place.subfigures(len(panel.matrices), 1, squeeze=False))
     first = None
-    for part, (name, values) in zip(parts, panel.matrices.items(), strict=True):
+    for part, (name, values) in zip(parts.ravel(), panel.matrices.items(), strict=True):
         # Square matrices stand beside each other, however few there are.
         square = other_times(values)[1] is None
         room = columns if panel.by_model or not square else max(columns, _COLUMNS - 1)
