@@ -7,6 +7,7 @@ block, not with the number of units, and an assembly that lies in a file is read
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Final, TypeVar
 
 import numpy as np
@@ -149,7 +150,7 @@ def products_and_sums(
             n_rows = slab.shape[1] if rows is None else int(rows.max()) + 1
             sums = torch.zeros(len(slab), n_rows, dtype=torch.float64, device=target)
             total = torch.zeros(len(slab), n_rows, n_rows, dtype=torch.float64, device=target)
-        for times in _together(slab):
+        for times in _together(slab, copied=centred or rows is not None or slab.dtype != dtype):
             activity = _averaged(slab[times].to(torch.float64 if centred else dtype), index)
             if centred:
                 activity = _deviations(activity).to(dtype)
@@ -236,12 +237,14 @@ def _deviations(activity: Tensor) -> Tensor:
     return deviations.masked_fill_(flat[:, None], 0) if flat.any() else deviations
 
 
-def _together(slab: Tensor) -> Iterator[slice]:
-    """Timesteps that are multiplied together."""
+def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:
+    """Timesteps that are multiplied together: all, or fewer where they are copied first."""
     n_times, n_rows, n_units = slab.shape
-    n = max(1, _TOGETHER // max(n_rows * n_units, 1))
-    for start in range(0, n_times, n):
-        yield slice(start, min(start + n, n_times))
+    most = max(1, _TOGETHER // max(n_rows * n_units, 1)) if copied else n_times
+    # Parts of one size: threads share the timesteps of each.
+    n_parts = -(-n_times // most)
+    edges = [n_times * part // n_parts for part in range(n_parts + 1)]
+    yield from (slice(start, stop) for start, stop in pairwise(edges))
 
 
 def _add_products(total: Tensor, activity: Tensor) -> None:

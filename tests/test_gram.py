@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurorec.assemblies import build, from_netcdf, to_netcdf
-from neurorec.gram import ahead, centre, gram, gram_of_blocks, products_and_sums, resolve_device
+from neurorec.gram import (
+    _together,
+    ahead,
+    centre,
+    gram,
+    gram_of_blocks,
+    products_and_sums,
+    resolve_device,
+)
 
 
 def assembly_of(values: np.ndarray) -> xr.DataArray:
@@ -176,11 +184,15 @@ def test_sums_and_means_of_presentations(rng, device):
 
 
 def test_timesteps_are_multiplied_together_however_many(rng, monkeypatch):
-    x = rng.normal(size=(5, 6, 7))
+    x = rng.normal(size=(5, 6, 7)).astype(np.float32)
     expected = gram(x)
     for together in (1, 70, 90):  # one timestep at a time, two, three
         monkeypatch.setattr("neurorec.gram._TOGETHER", together)
         torch.testing.assert_close(gram(x), expected, rtol=0, atol=1e-13)
+        parts = list(_together(torch.zeros(7, 5, 6), copied=True))
+        assert len(parts) == -(-7 // max(together // 30, 1))
+        assert [t for part in parts for t in range(7)[part]] == list(range(7))
+    assert list(_together(torch.zeros(7, 5, 6), copied=False)) == [slice(0, 7)]
 
 
 def test_memory_that_torch_can_not_take(rng):
