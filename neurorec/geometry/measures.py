@@ -22,13 +22,23 @@ class Measure:
         dimension ``time_bin``.
     presentations
         Whether it needs single presentations, not means over repetitions.
+    units
+        Whether it needs single units: it is given the population itself, and reads it again.
+    methods_of_units
+        Values of its option ``method`` with which it needs them.
     takes
         Which of the options that measures share it has.
     """
 
     function: Callable[..., Any]
     presentations: bool = False
+    units: bool = False
+    methods_of_units: tuple[str, ...] = ()
     takes: tuple[str, ...] = ("undefined", "device")
+
+    def reads_units(self, options: Mapping[str, Any]) -> bool:
+        """Whether it needs single units with these options."""
+        return self.units or options.get("method") in self.methods_of_units
 
 
 #: Every measure, by the name of its variable. Tests run over this table.

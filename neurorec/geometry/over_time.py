@@ -65,8 +65,8 @@ def over_time(
     """Representational geometry of populations over time.
 
     Each population is read once, some units at a time, into the inner products of its responses
-    to all stimuli; all measures are computed from them, at a cost that does not depend on the
-    number of units.
+    to all stimuli; measures are computed from them, at a cost that does not depend on the number
+    of units. Only a measure that needs the units themselves reads them once more.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def over_time(
     def panel(population: Any) -> xr.Dataset:
         patterns = _read(population, options, precision, device)
         step()
-        found = _measured(patterns, options, undefined, device, step)
+        found = _measured(population, patterns, options, undefined, device, step)
         if measured is not None:
             rdms = found.get("rdm")
             if rdms is None:
@@ -193,6 +193,7 @@ def _read(
 
 
 def _measured(
+    population: Any,
     patterns: Patterns,
     options: Mapping[str, Options],
     undefined: str,
@@ -201,20 +202,21 @@ def _measured(
 ) -> dict[str, xr.DataArray]:
     found = {}
     for name, own in options.items():
-        found |= _of(patterns, name, own, undefined, device)
+        given = population if MEASURES[name].reads_units(own) else patterns
+        found |= _of(given, name, own, undefined, device)
         step()
     return found
 
 
 def _of(
-    patterns: Patterns, name: str, own: Options, undefined: str, device: str
+    source: Any, name: str, own: Options, undefined: str, device: str
 ) -> dict[str, xr.DataArray]:
     """The variables of one measure."""
     measure = MEASURES[name]
     shared = {"undefined": undefined, "device": device}
     taken = {option: shared[option] for option in measure.takes}
     try:
-        result = measure.function(patterns, **taken, **own)
+        result = measure.function(source, **taken, **own)
     except TypeError as error:
         raise ValueError(f"measure {name!r} does not take {dict(own)}: {error}") from None
     return _variables(name, result)

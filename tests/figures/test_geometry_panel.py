@@ -57,11 +57,8 @@ def _stack(parts, dim):
 
 CASES = {
     "one population": lambda: in_ms(in_groups(geometry.over_time(responses()))),
-    "areas": areas,
-    "models": models,
-    "a brain": lambda: areas(brain=brain()[1], comparison=HOW),
     "a brain over time": lambda: areas(brain=brain(), comparison=HOW),
-    "many models": lambda: models(tuple("abcdefghi"), 3),
+    "many models": lambda: models(tuple("abcdefghi"), 2),
     "curves alone": lambda: areas(measures=["participation_ratio"]),
     "RDMs alone": lambda: geometry.over_time(responses(), measures=["rdm"]),
     "many curves": lambda: areas(5, brain=_subjects(), comparison=HOW),

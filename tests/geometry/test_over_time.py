@@ -257,7 +257,15 @@ class TestTable:
                 attrs={"units": "squared", "simulated": False},
             )
 
-        table = {"spread": Measure(function=spread, presentations=True, takes=("device",))}
+        def widest(source, *, method="all"):
+            kind = type(source).__name__
+            return xr.DataArray(np.zeros(N_BINS), dims="time_bin", attrs={"kind": kind})
+
+        table = {
+            "spread": Measure(function=spread, presentations=True, takes=("device",)),
+            "units": Measure(function=widest, units=True, takes=()),
+            "widest": Measure(function=widest, methods_of_units=("one",), takes=()),
+        }
         module = sys.modules["neurorec.geometry.over_time"]
         monkeypatch.setattr(module, "MEASURES", {**MEASURES, **table})
 
@@ -265,6 +273,11 @@ class TestTable:
         panel = over_time(assembly, measures=["spread", "rdm"])
         assert panel["n_rows"].item() == 12
         np.testing.assert_allclose(panel["rdm"], geometry.rdm(assembly), atol=1e-12)
+
+    def test_units_are_given_to_what_needs_them(self, added, assembly):
+        panel = over_time(assembly, measures={"units": {}, "widest": {"method": "one"}})
+        assert panel["units"].attrs["kind"] == panel["widest"].attrs["kind"] == "DataArray"
+        assert over_time(assembly, measures=["widest"])["widest"].attrs["kind"] == "Patterns"
 
     def test_quantities_of_a_measure(self, added, assembly, tmp_path):
         panel = over_time(assembly, measures=["spread"])
