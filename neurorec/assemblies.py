@@ -118,8 +118,8 @@ def check(assembly: xr.DataArray) -> xr.DataArray:
 def average_repetitions(assembly: xr.DataArray) -> xr.DataArray:
     r"""Mean over the repetitions of each stimulus, stimuli in order of first appearance.
 
-    Coordinates of ``presentation`` that are constant within each stimulus are kept;
-    ``repetition`` becomes 0 and ``n_repetitions`` counts what was averaged.
+    Coordinates of ``presentation`` that are constant within each stimulus are kept, and those of
+    the other dimensions; ``repetition`` becomes 0 and ``n_repetitions`` counts what was averaged.
     """
     assembly = check(assembly)
     identifiers = assembly["stimulus_id"].values
@@ -143,13 +143,17 @@ def average_repetitions(assembly: xr.DataArray) -> xr.DataArray:
             if np.array_equal(values, values[first][groups]):
                 columns[str(name)] = values[first]
     columns |= {"repetition": np.zeros(n_stimuli, dtype=np.int64), "n_repetitions": counts}
-    return build(
+    averaged = build(
         means,
         presentation=columns,
         neuroid=columns_of(assembly, NEUROID),
         time_bin_start=assembly["time_bin_start"].values,
         time_bin_end=assembly["time_bin_end"].values,
         attrs=assembly.attrs,
+    )
+    times = columns_of(assembly, TIME_BIN)
+    return averaged.assign_coords(
+        {k: (TIME_BIN, v) for k, v in times.items() if k not in averaged.coords}
     )
 
 

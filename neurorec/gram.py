@@ -6,7 +6,9 @@ block, not with the number of units, and an assembly that lies in a file is read
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +21,12 @@ from neurorec.assemblies import check
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 
+_Block = TypeVar("_Block")
+
 # A Gram matrix is symmetric: with R bands of rows only (R + 1) / (2 R) of the products are made.
-_BANDS = 4
+_BANDS = 5
+# Numbers of the timesteps of a block that are multiplied together, as float64 64 MiB.
+_TOGETHER = 2**23
 # The same as in neurorec.stats: sums of squares below this share of the raw ones are rounding.
 _ROUNDING: Final = 1e-20
 
@@ -114,21 +120,57 @@ def gram_of_blocks(
     ValueError
         If there is no block, or a value is NaN or infinite.
     """
+    return products_and_sums(blocks, centred=centred, device=device, dtype=dtype)[0]
+
+
+def products_and_sums(
+    blocks: Iterable[np.ndarray | Tensor],
+    *,
+    rows: np.ndarray | None = None,
+    centred: bool = False,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float64,
+) -> tuple[
+    Float64[Tensor, "time_bin presentation presentation"], Float64[Tensor, "time_bin presentation"]
+]:
+    """As :func:`gram_of_blocks`, and the sum of each presentation over units.
+
+    Parameters
+    ----------
+    rows
+        Row of each presentation, counted from 0: the Gram matrix is that of the mean over the
+        presentations of each row. Each presentation is its own row if left out.
+    """
     target = resolve_device(device)
-    total: Tensor | None = None
+    index = None if rows is None else torch.from_numpy(rows).to(target)
+    total = sums = None
     for values in blocks:
-        slab = _tensor(values).to(target).permute(2, 0, 1).contiguous()
-        n_time_bins, n_presentations, _ = slab.shape
-        if total is None:
-            shape = (n_time_bins, n_presentations, n_presentations)
-            total = torch.zeros(shape, dtype=torch.float64, device=target)
-        for t, activity in enumerate(slab):
+        slab = _tensor(values).to(target).permute(2, 0, 1)
+        if total is None or sums is None:
+            n_rows = slab.shape[1] if rows is None else int(rows.max()) + 1
+            sums = torch.zeros(len(slab), n_rows, dtype=torch.float64, device=target)
+            total = torch.zeros(len(slab), n_rows, n_rows, dtype=torch.float64, device=target)
+        for times in _together(slab, copied=centred or rows is not None or slab.dtype != dtype):
+            activity = _averaged(slab[times].to(torch.float64 if centred else dtype), index)
             if centred:
-                activity = _deviations(activity.to(torch.float64))
-            _add_products(total[t], activity.to(dtype))
-    if total is None:
+                activity = _deviations(activity).to(dtype)
+            sums[times] += activity @ activity.new_ones(activity.shape[2])
+            _add_products(total[times], activity.contiguous())
+    if total is None or sums is None:
         raise ValueError("a Gram matrix needs at least one block of units, got none")
-    return _mirrored(_finite(total))
+    return _mirrored(_finite(total)), sums
+
+
+def ahead(blocks: Iterable[_Block]) -> Iterator[_Block]:
+    """The same blocks; while one is used, a thread reads the next. Two are held at a time."""
+    source = iter(blocks)
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, source, end)
+        while (block := coming.result()) is not end:
+            coming = pool.submit(next, source, end)
+            yield block  # type: ignore[misc]
+            del block
 
 
 def centre(
@@ -169,7 +211,9 @@ def _tensor(values: np.ndarray | Tensor) -> Tensor:
     if isinstance(values, Tensor):
         return values
     # torch wants native byte order and writable, positively strided memory.
-    return torch.from_numpy(np.array(values, dtype=_native(values.dtype)))
+    fitting = values.flags.writeable and min(values.strides, default=0) >= 0
+    dtype = _native(values.dtype)
+    return torch.from_numpy(np.asarray(values, dtype) if fitting else np.array(values, dtype))
 
 
 def _native(dtype: np.dtype) -> np.dtype:
@@ -177,20 +221,39 @@ def _native(dtype: np.dtype) -> np.dtype:
     return dtype.newbyteorder("=") if dtype.kind == "f" else np.dtype(np.float64)
 
 
+def _averaged(activity: Tensor, rows: Tensor | None) -> Tensor:
+    """Means over the presentations (the second axis) of each row."""
+    if rows is None:
+        return activity
+    counts = torch.bincount(rows)
+    sums = activity.new_zeros(len(activity), len(counts), activity.shape[2])
+    return sums.index_add_(1, rows, activity).div_(counts[:, None])
+
+
 def _deviations(activity: Tensor) -> Tensor:
     """Deviations from each unit's mean; exactly 0 where they are rounding."""
-    deviations = activity - activity.mean(dim=0)
-    flat = deviations.square().sum(dim=0) <= _ROUNDING * activity.square().sum(dim=0)
-    return deviations.masked_fill_(flat, 0) if flat.any() else deviations
+    deviations = activity - activity.mean(dim=1, keepdim=True)
+    flat = deviations.square().sum(dim=1) <= _ROUNDING * activity.square().sum(dim=1)
+    return deviations.masked_fill_(flat[:, None], 0) if flat.any() else deviations
+
+
+def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:
+    """Timesteps that are multiplied together: all, or fewer where they are copied first."""
+    n_times, n_rows, n_units = slab.shape
+    most = max(1, _TOGETHER // max(n_rows * n_units, 1)) if copied else n_times
+    # Parts of one size: threads share the timesteps of each.
+    n_parts = -(-n_times // most)
+    edges = [n_times * part // n_parts for part in range(n_parts + 1)]
+    yield from (slice(start, stop) for start, stop in pairwise(edges))
 
 
 def _add_products(total: Tensor, activity: Tensor) -> None:
-    """Add the upper bands of ``activity @ activity.T`` to ``total``, in place."""
-    n = len(activity)
+    """Add the upper bands of ``activity @ activity.mT`` to ``total``, in place."""
+    n = activity.shape[1]
     height = -(-n // _BANDS)
     for start in range(0, n, height):
         stop = min(start + height, n)
-        total[start:stop, start:] += activity[start:stop] @ activity[start:].T
+        total[:, start:stop, start:] += activity[:, start:stop] @ activity[:, start:].mT
 
 
 def _mirrored(total: Tensor) -> Tensor:

@@ -82,6 +82,12 @@ def test_average_of_unequal_repetitions_by_hand():
     assert mean["n_repetitions"].values.tolist() == [3, 2]
 
 
+def test_averages_keep_what_time_bins_are_called():
+    x = assembly(np.ones((3, 1, 2)), stimulus_ids=["a", "a", "b"], repetitions=[0, 1, 0])
+    mean = assemblies.average_repetitions(x.assign_coords(timestep=("time_bin", [4, 5])))
+    assert mean["timestep"].values.tolist() == [4, 5]
+
+
 def test_counts_in_small_integers_do_not_wrap():
     x = assembly(
         np.full((3, 1, 2), 200, dtype=np.uint8), stimulus_ids=["a"] * 3, repetitions=[0, 1, 2]

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurorec.assemblies import build, from_netcdf, to_netcdf
-from neurorec.gram import centre, gram, gram_of_blocks, resolve_device
+from neurorec.gram import (
+    _together,
+    ahead,
+    centre,
+    gram,
+    gram_of_blocks,
+    products_and_sums,
+    resolve_device,
+)
 
 
 def assembly_of(values: np.ndarray) -> xr.DataArray:
@@ -157,3 +165,78 @@ def test_no_blocks():
 def test_block_of_nothing():
     with pytest.raises(ValueError, match="block must be at least 1 unit, got 0"):
         gram(np.zeros((3, 2, 2)), block=0)
+
+
+def test_sums_and_means_of_presentations(rng, device):
+    x = rng.normal(size=(7, 11, 3))
+    rows = np.array([2, 0, 1, 0, 2, 2, 0])
+    means = np.stack([x[rows == row].mean(axis=0) for row in range(3)])
+    blocks = [x[:, :4], x[:, 4:10], x[:, 10:]]
+    products, sums = products_and_sums(iter(blocks), rows=rows, device=device)
+    # Eleven products of numbers below 5: rounding far below 1e-13.
+    expected = np.einsum("iut,jut->tij", means, means)
+    np.testing.assert_allclose(products.cpu(), expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(sums.cpu(), means.sum(axis=1).T, rtol=0, atol=1e-13)
+    centred, sums = products_and_sums(iter(blocks), rows=rows, centred=True)
+    np.testing.assert_allclose(centred, centre(products.cpu()), rtol=0, atol=1e-13)
+    deviations = means - means.mean(axis=0)
+    np.testing.assert_allclose(sums, deviations.sum(axis=1).T, rtol=0, atol=1e-13)
+
+
+def test_timesteps_are_multiplied_together_however_many(rng, monkeypatch):
+    x = rng.normal(size=(5, 6, 7)).astype(np.float32)
+    expected = gram(x)
+    for together in (1, 70, 90):  # one timestep at a time, two, three
+        monkeypatch.setattr("neurorec.gram._TOGETHER", together)
+        torch.testing.assert_close(gram(x), expected, rtol=0, atol=1e-13)
+        parts = list(_together(torch.zeros(7, 5, 6), copied=True))
+        assert len(parts) == -(-7 // max(together // 30, 1))
+        assert [t for part in parts for t in range(7)[part]] == list(range(7))
+    assert list(_together(torch.zeros(7, 5, 6), copied=False)) == [slice(0, 7)]
+
+
+def test_memory_that_torch_can_not_take(rng):
+    x = rng.normal(size=(5, 6, 2))
+    fixed = x.copy()
+    fixed.flags.writeable = False
+    expected = np.einsum("iut,jut->tij", x, x)
+    for given_ in (fixed, x[::-1][::-1], np.ascontiguousarray(x[:, ::-1])[:, ::-1]):
+        np.testing.assert_allclose(gram_of_blocks([given_]), expected, atol=1e-13)
+
+
+class TestAhead:
+    def test_gives_the_same_in_order(self):
+        assert list(ahead(range(9))) == list(range(9))
+        assert list(ahead([])) == []
+
+    def test_reads_one_ahead_and_no_more(self):
+        read = []
+
+        def blocks():
+            for i in range(5):
+                read.append(i)
+                yield i
+
+        coming = ahead(blocks())
+        assert next(coming) == 0
+        for i in range(1, 5):
+            assert next(coming) == i
+            assert max(read) <= i + 1
+        coming.close()
+
+    def test_raises_what_reading_raised(self):
+        def blocks():
+            yield 1
+            raise OSError("the disk is gone")
+
+        coming = ahead(blocks())
+        assert next(coming) == 1
+        with pytest.raises(OSError, match="the disk is gone"):
+            next(coming)
+
+    def test_stops_when_it_is_left(self):
+        read = []
+        coming = ahead(read.append(i) for i in range(100))
+        next(coming)
+        coming.close()
+        assert len(read) <= 2

@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from neurorec import __version__
-from neurorec.cli import compare, data, demo, doctor, models, record, recording, train
+from neurorec.cli import compare, data, demo, doctor, geometry, models, record, recording, train
 from neurorec.cli._several import SeveralValues
 
 #: Exit code after Ctrl-C, the shell's convention for SIGINT.
@@ -32,7 +32,17 @@ INTERRUPTED = 130
 WRONG_INPUT = 2
 
 #: The order of the work, which is that of ``neurorec --help``.
-VERBS: Final = ("demo", "data", "models", "train", "record", "recording", "compare", "doctor")
+VERBS: Final = (
+    "demo",
+    "data",
+    "models",
+    "train",
+    "record",
+    "recording",
+    "compare",
+    "geometry",
+    "doctor",
+)
 
 
 class _InOrder(TyperGroup):
@@ -69,8 +79,8 @@ def neurorec(
     """Hold recurrent vision models against primate visual cortex, timestep by timestep.
 
     The commands follow the work: see the whole path once (demo), look at recordings (data) and
-    models, train a model, record its units over time, compare them with neurons, and check this
-    machine (doctor).
+    models, train a model, record its units over time, compare them with neurons, measure their
+    geometry, and check this machine (doctor).
     """
 
 
@@ -81,6 +91,7 @@ app.command()(train.train)
 app.command(cls=SeveralValues)(record.record)
 app.add_typer(recording.app, name="recording")
 app.command()(compare.compare)
+app.command()(geometry.geometry)
 app.command()(doctor.doctor)
 
 

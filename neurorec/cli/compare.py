@@ -95,12 +95,13 @@ def compare(
         predictors,
         share,
     )
+    from neurorec.cli._files import drawn, refuse, stem_of, write
     from neurorec.cli._progress import of_total
     from neurorec.cli._scores_text import say
     from neurorec.datasets import info, load
 
-    stem = None if figure is None else _stem(figure)
-    _refuse([out, *_drawn(stem)], force)
+    stem = stem_of(figure)
+    refuse([out, *drawn(stem)], force)
     options: dict[str, Any] = {
         "readout": a_readout(readout),
         "time": a_time(time),
@@ -125,32 +126,10 @@ def compare(
             **options,
         )
     scores = labelled(scores, data, recorded)
-    _write(scores, out)
+    write(scores, out)
     if stem is not None:
         _draw(scores, stem)
     say(scores, out)
-
-
-def _stem(figure: Path) -> Path:
-    return figure.with_suffix("") if figure.suffix in (".pdf", ".png") else figure
-
-
-def _drawn(stem: Path | None) -> list[Path]:
-    endings = (".pdf", ".png", ".csv")
-    return [] if stem is None else [stem.with_name(stem.name + ending) for ending in endings]
-
-
-def _refuse(paths: list[Path], force: bool) -> None:
-    for path in paths:
-        if path.exists() and not force:
-            raise ValueError(f"{path} exists; name another file, or replace it with --force")
-
-
-def _write(scores: "xr.Dataset", out: Path) -> None:
-    from neurorec._checks import atomic_path
-
-    with atomic_path(out) as temporary:
-        scores.to_netcdf(temporary, engine="h5netcdf")
 
 
 def _draw(scores: "xr.Dataset", stem: Path) -> None:

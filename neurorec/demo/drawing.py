@@ -43,7 +43,7 @@ def _generalization(r: Results) -> tuple[Figure, pd.DataFrame]:
 
 
 def _geometry(r: Results) -> tuple[Figure, pd.DataFrame]:
-    return figures.geometry_panel(r.geometry), figures.geometry_panel_table(r.geometry)
+    return figures.geometry_of_models(r.geometry), figures.geometry_of_models_table(r.geometry)
 
 
 #: Every figure, by the name of its files, in the order of the report.

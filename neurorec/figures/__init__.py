@@ -8,10 +8,17 @@ from neurorec.figures.generalization import temporal_generalization as temporal_
 from neurorec.figures.generalization import (
     temporal_generalization_table as temporal_generalization_table,
 )
-from neurorec.figures.geometry import geometry_panel as geometry_panel
-from neurorec.figures.geometry import geometry_panel_table as geometry_panel_table
+from neurorec.figures.geometry_of_models import geometry_of_models as geometry_of_models
+from neurorec.figures.geometry_of_models import geometry_of_models_table as geometry_of_models_table
+from neurorec.figures.geometry_panel import geometry_panel as geometry_panel
+from neurorec.figures.geometry_panel import geometry_panel_table as geometry_panel_table
 from neurorec.figures.overview import overview as overview
 from neurorec.figures.overview import overview_table as overview_table
+from neurorec.figures.rdms import Movie as Movie
+from neurorec.figures.rdms import rdm_movie as rdm_movie
+from neurorec.figures.rdms import rdm_movie_table as rdm_movie_table
+from neurorec.figures.rdms import rdm_strip as rdm_strip
+from neurorec.figures.rdms import rdm_strip_table as rdm_strip_table
 from neurorec.figures.report import Section as Section
 from neurorec.figures.report import write_report as write_report
 from neurorec.figures.rsa import rsa_over_time as rsa_over_time

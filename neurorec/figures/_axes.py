@@ -86,17 +86,21 @@ def matrix(
     edges: tuple[float, float],
     limits: tuple[float, float],
     colours: str,
+    column_edges: tuple[float, float] | None = None,
 ) -> AxesImage:
-    """Square cells; rows upwards, columns to the right, both from ``edges[0]`` to ``edges[1]``."""
+    """Rows upwards, columns to the right, both from ``edges[0]`` to ``edges[1]`` in square cells.
+
+    Columns may have edges of their own; the matrix then fills its axes.
+    """
     image = axes.imshow(
         values,
         origin="lower",
-        extent=(*edges, *edges),
+        extent=(*(column_edges or edges), *edges),
         vmin=limits[0],
         vmax=limits[1],
         cmap=colours,
         interpolation="nearest",
-        aspect="equal",
+        aspect="equal" if column_edges is None else "auto",
     )
     axes.spines[["left", "bottom"]].set_visible(False)
     return image

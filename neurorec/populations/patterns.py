@@ -7,17 +7,21 @@ from typing import Any, Final, final
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float, Float64
+from jaxtyping import Float64, Num
 from torch import Tensor
 
 from neurorec._checks import check_option
 from neurorec.assemblies import PRESENTATION, average_repetitions
-from neurorec.gram import gram_of_blocks, resolve_device
+from neurorec.gram import ahead, products_and_sums, resolve_device
 from neurorec.populations.reading import as_population
 from neurorec.populations.rows import Rows, rows_of
 
 #: Of the products inside a block of units; blocks are always summed in float64.
 PRECISIONS: Final = {"float64": torch.float64, "float32": torch.float32}
+
+# Numbers of one block of units, as float32 128 MiB; two are held at a time. From smaller ones,
+# pieces of the chunks of a recording are read that are too small to be read fast.
+_BLOCK: Final = 2**25
 
 #: Takes responses (presentation, some units, time_bin) before repetitions are averaged.
 Transform = Callable[[np.ndarray], np.ndarray]
@@ -97,19 +101,20 @@ def patterns_of(
     presentations = population.labels[:, :1]
     labels, rows = _rows(presentations, at_least, averaged)
     target = resolve_device(device)
-    sums = torch.zeros(population.n_times, labels.sizes[PRESENTATION], dtype=torch.float64)
 
-    def blocks() -> Iterator[Float[np.ndarray, "row unit time_bin"]]:
-        for values in population.blocks(range(population.n_times)):
-            changed = values if transform is None else transform(values)
-            block = changed if rows is None else rows.mean(changed)
-            sums.add_(torch.from_numpy(block.sum(axis=1, dtype=np.float64).T))
-            yield block
+    def blocks() -> Iterator[Num[np.ndarray, "presentation unit time_bin"]]:
+        for values in population.blocks(range(population.n_times), _BLOCK):
+            yield values if transform is None else transform(values)
 
-    products = gram_of_blocks(blocks(), device=str(target), dtype=PRECISIONS[precision])
+    products, sums = products_and_sums(
+        ahead(blocks()),
+        rows=None if rows is None else rows.of_presentations(),
+        device=str(target),
+        dtype=PRECISIONS[precision],
+    )
     return Patterns(
         products=products,
-        sums=sums.to(target),
+        sums=sums,
         n_neuroids=population.n_neuroids,
         labels=labels,
     )

@@ -50,7 +50,8 @@ class Population:
     units
         Gives an assembly with all of them, and perhaps only the first presentation.
     blocks
-        Function of timestep numbers that yields activity (presentation, some units, timestep).
+        Function of timestep numbers that yields activity (presentation, some units, timestep);
+        a second argument is how many numbers a block may have.
     in_ms
         Whether its time bins are known in ms.
     """
@@ -58,7 +59,7 @@ class Population:
     labels: xr.DataArray
     n_neuroids: int
     units: Callable[[], xr.DataArray]
-    blocks: Callable[[Sequence[int]], Iterator[np.ndarray]]
+    blocks: Callable[..., Iterator[np.ndarray]]
     in_ms: bool = True
 
     @property
@@ -157,8 +158,8 @@ def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
             f"features need presentations, units and timesteps, got the shape {assembly.shape}"
         )
 
-    def blocks(timesteps: Sequence[int]) -> Iterator[np.ndarray]:
-        size = max(_BLOCK // max(n_presentations * len(timesteps), 1), 1)
+    def blocks(timesteps: Sequence[int], n_numbers: int = _BLOCK) -> Iterator[np.ndarray]:
+        size = max(n_numbers // max(n_presentations * len(timesteps), 1), 1)
         for start in range(0, n_neuroids, size):
             yield assembly[:, start : start + size, _sliced(timesteps)].values
 
@@ -172,8 +173,8 @@ def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
 
 
 def _of_area(area: StreamedArea) -> Population:
-    def blocks(timesteps: Sequence[int]) -> Iterator[np.ndarray]:
-        for block in area.stream(timesteps=timesteps, block_bytes=4 * _BLOCK):
+    def blocks(timesteps: Sequence[int], n_numbers: int = _BLOCK) -> Iterator[np.ndarray]:
+        for block in area.stream(timesteps=timesteps, block_bytes=4 * n_numbers):
             yield block.values
 
     return Population(

@@ -46,6 +46,13 @@ class Rows:
         """Rows of some stimuli in every set, set by set."""
         return np.concatenate([stimuli + i * self.n_stimuli for i in range(len(self.groups))])
 
+    def of_presentations(self) -> Int[np.ndarray, " presentation"]:
+        """Row of each presentation in the first set, which has all of them."""
+        order, starts = self.groups[0]
+        rows = np.empty(len(order), dtype=np.int64)
+        rows[order] = np.repeat(np.arange(self.n_stimuli), _counts(order, starts))
+        return rows
+
     def weights(self) -> Float[np.ndarray, "row presentation"]:
         """What each row takes of each presentation; rows are ``weights @ presentations``."""
         n_presentations = 1 + max(int(order.max()) for order, _ in self.groups)

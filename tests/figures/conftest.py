@@ -244,7 +244,7 @@ def plots() -> dict[str, Plot]:
         "rsa_over_time": (rsa(),),
         "decoding_over_time": (decoding_brain(), decoding_models()),
         "temporal_generalization": (generalization_brain(), generalization_models()),
-        "geometry_panel": (geometry(),),
+        "geometry_of_models": (geometry(),),
         "speed_accuracy": (curves(), thresholds()),
         "overview": (encoding(), generalization_brain(), rsa()),
         "time_grid": (fitted(),),

@@ -200,7 +200,7 @@ def test_matrices_are_square(by_name):
 
 
 def test_geometry(by_name):
-    plot = by_name["geometry_panel"]
+    plot = by_name["geometry_of_models"]
     table = plot.table(*plot.results)
     figure = plot.drawn
     ratio = table[table["quantity"] == "participation_ratio"]
@@ -218,7 +218,7 @@ def test_geometry(by_name):
 
 
 def test_geometry_without_an_interval(by_name):
-    plot = by_name["geometry_panel"]
+    plot = by_name["geometry_of_models"]
     bare = plot.results[0].drop_vars(["ci_low", "ci_high"])
     figure = plot.draw(bare)
     assert not any(axes.collections for axes in panels(figure, "a1"))

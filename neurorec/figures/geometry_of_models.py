@@ -50,7 +50,9 @@ _NOTE: Final = (
 )
 
 
-def geometry_panel(results: xr.Dataset, *, note: bool = True, simulated: bool = False) -> Figure:
+def geometry_of_models(
+    results: xr.Dataset, *, note: bool = True, simulated: bool = False
+) -> Figure:
     """Participation ratio over timesteps (top), linear CKA between timesteps (below).
 
     Parameters
@@ -86,8 +88,8 @@ def geometry_panel(results: xr.Dataset, *, note: bool = True, simulated: bool = 
         return finish(figure, simulated=is_simulated(results, asked=simulated))
 
 
-def geometry_panel_table(results: xr.Dataset) -> pd.DataFrame:
-    """What :func:`geometry_panel` draws.
+def geometry_of_models_table(results: xr.Dataset) -> pd.DataFrame:
+    """What :func:`geometry_of_models` draws.
 
     ``quantity`` says which panel a row belongs to; ``timestep_b`` is empty for the participation
     ratio, the interval for linear CKA.
@@ -150,14 +152,14 @@ def _draw_similarities(figure: SubFigure, results: xr.Dataset) -> None:
 def _checked(results: xr.Dataset) -> xr.Dataset:
     checked = require(
         results,
-        "geometry_panel",
+        "geometry_of_models",
         _VARIABLES,
         optional=_OPTIONAL,
         coordinates=(*_DIMS, "timestep_b"),
     )
     if ("ci_low" in checked) != ("ci_high" in checked):
         raise ValueError(
-            "geometry_panel needs both 'ci_low' and 'ci_high' or neither; these results hold "
+            "geometry_of_models needs both 'ci_low' and 'ci_high' or neither; these results hold "
             f"{sorted(map(str, results.data_vars))}"
         )
     return checked

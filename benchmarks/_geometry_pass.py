@@ -1,0 +1,138 @@
+"""Several measures of a recorded area from one pass, against reading its file twice.
+
+20,000 units, 500 stimuli and 30 timesteps in float32, 1.2 GB. Reading is what ``Recording.stream``
+gives, in the blocks that it chooses by itself, and nothing is done with them. Files lie in the page
+cache, which is the harder case: from a disk, reading takes longer and arithmetic does not.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from benchmarks._compare import seconds
+from neurorec import dimensionality, geometry
+from neurorec.geometry import over_time
+from neurorec.models.adapters import per_timestep
+from neurorec.recording import Recording, Sample, open_recording, record
+from neurorec.stimuli import StimulusSet
+
+MEASURES = ("rdm", "linear_cka", "participation_ratio")
+#: Peak of memory, in MB, of a process of its own, after what is loaded at the start.
+MEMORY = """
+import re, sys
+sys.path.insert(0, sys.argv[1])
+from benchmarks._geometry_pass import MEASURES
+from neurorec.geometry import over_time
+from neurorec.recording import open_recording
+def now(key):
+    text = open("/proc/self/status").read()
+    return int(re.search(key + r":\\s+(\\d+)", text)[1]) / 1024
+area = open_recording(sys.argv[2]).area("V1")
+before = now("VmRSS")
+over_time(area, measures=MEASURES)
+print(now("VmHWM") - before)
+"""
+
+
+class Leaking(nn.Module):
+    """One area whose units see the image through a nonlinearity that changes over time."""
+
+    def __init__(self, n_timesteps: int, channels: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.n_timesteps = n_timesteps
+        self.V1 = nn.Conv2d(3, channels, 3, padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        for timestep in range(self.n_timesteps):
+            answer = self.V1(torch.sin((0.3 * timestep + 1) * images))
+        return answer.mean(dim=(2, 3))
+
+
+def recorded(out: Path, *, n_stimuli: int, n_units: int, n_timesteps: int) -> Recording:
+    """A recording of that size."""
+    size = 64
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (n_stimuli, size, size, 3)).astype(np.uint8)
+    table = pd.DataFrame({"stimulus_id": [f"s{i:04d}" for i in range(n_stimuli)]})
+    stimuli = StimulusSet(identifier="noise", pixels=pixels, table=table)
+    channels = -(-n_units // size**2)
+    model = per_timestep(Leaking(n_timesteps, channels), areas={"V1": "V1"}, input_size=size)
+    options = {"units": Sample(n_units), "images": False, "device": "cpu"}
+    return record(model, stimuli, out=out, dtype="float32", **options)
+
+
+def read(recording: Recording, *, times: int) -> float:
+    """Stream the area so many times; the sum of some of its values."""
+    total = 0.0
+    for _ in range(times):
+        for block in recording.stream("V1"):
+            total += float(block.values[0, 0, 0])
+    return total
+
+
+def largest_difference(recording: Recording) -> float:
+    """Between the panel in float32 and measures in float64, as a share of the largest value."""
+    area = recording.area("V1")
+    panel = over_time(area, measures=MEASURES)
+    exact = {
+        "rdm": geometry.rdm(area),
+        "linear_cka": geometry.linear_cka(area),
+        "participation_ratio": dimensionality.participation_ratio(area),
+    }
+    return max(
+        float(np.abs(panel[name] - one.values).max() / np.abs(one.values).max())
+        for name, one in exact.items()
+    )
+
+
+def peak_memory(path: Path) -> float:
+    """MB that the pass takes beyond what is loaded before."""
+    repository = str(Path(__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, repository, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=repository,
+    )
+    return float(done.stdout)
+
+
+def measured(*, quick: bool) -> dict[str, Any]:
+    """Sizes, seconds of each run of both, the largest difference, and memory."""
+    sizes = {"n_stimuli": 60, "n_units": 1000, "n_timesteps": 6}
+    if not quick:
+        sizes = {"n_stimuli": 500, "n_units": 20_000, "n_timesteps": 30}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "wide.h5"
+        recording = recorded(path, **sizes)
+        area = open_recording(path).area("V1")
+        difference = largest_difference(recording)
+        runs = [
+            (
+                seconds(lambda: read(recording, times=2)),
+                seconds(lambda: over_time(area, measures=MEASURES)),
+            )
+            for _ in range(2 if quick else 7)
+        ]
+        return {
+            **sizes,
+            "peer_s": [one for one, _ in runs],
+            "ours_s": [one for _, one in runs],
+            "largest_difference": difference,
+            "file_mb": path.stat().st_size / 2**20,
+            "peak_mb": peak_memory(path),
+        }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured(quick="--quick" in sys.argv), indent=2))
