@@ -6,8 +6,12 @@ from neurorec.geometry.comparison import COMPARISONS as COMPARISONS
 from neurorec.geometry.comparison import compare as compare
 from neurorec.geometry.decoder import AbstractLinearDecoder as AbstractLinearDecoder
 from neurorec.geometry.dissimilarity import DISSIMILARITIES as DISSIMILARITIES
+from neurorec.geometry.dissimilarity import RDM_METHODS as RDM_METHODS
 from neurorec.geometry.dissimilarity import rdm as rdm
 from neurorec.geometry.interval import compare_with_interval as compare_with_interval
 from neurorec.geometry.max_correlation import MaxCorrelation as MaxCorrelation
 from neurorec.geometry.nearest_mean import NearestMean as NearestMean
+from neurorec.geometry.noise_covariance import NOISE_METHODS as NOISE_METHODS
+from neurorec.geometry.noise_covariance import Noise as Noise
+from neurorec.geometry.poisson_prior import PoissonPrior as PoissonPrior
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA as ShrinkageLDA
