@@ -1,6 +1,7 @@
 """Reading single presentations for measures that need their noise."""
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +15,10 @@ from neurorec.geometry.presentations import Presentations, labels_of_means
 from neurorec.gram import resolve_device
 from neurorec.populations import Patterns, Population, as_population, patterns_of
 
-# The same as in neurorec.gram: sums of squares below this share of the raw ones are rounding.
+# Sums of squares below this share of the raw ones are rounding: as in neurorec.gram, and where they
+# are differences of inner products, which have half of the digits.
 _ROUNDING: Final = 1e-20
+_OF_PRODUCTS: Final = MappingProxyType({"float64": 1e-12, "float32": 1e-6})
 
 #: Gives the presentations, with units scaled by their noise among some of them if need be.
 Reader = Callable[[Presentations], AbstractSpace]
@@ -57,12 +60,12 @@ def reader(request: Request) -> Reader:
                 f"noise {noise.method!r} scales units, and of these only inner products are "
                 'known; give the population, or noise "shrinkage_eye" or "none"'
             )
-        return _fixed(patterns_of(source, **options))
+        return _fixed(patterns_of(source, **options), request.precision)
     population = as_population(source)
     if population.n_neuroids < len(population.labels):
         return _small(population, noise, request.device)
     if not noise.scales_units:
-        return _fixed(patterns_of(source, **options))
+        return _fixed(patterns_of(source, **options), request.precision)
 
     def scaled(train: Presentations) -> AbstractSpace:
         scaling = Scaling(train, population.n_times)
@@ -72,9 +75,10 @@ def reader(request: Request) -> Reader:
     return scaled
 
 
-def _fixed(patterns: Patterns) -> Reader:
+def _fixed(patterns: Patterns, precision: str) -> Reader:
     products = patterns.products
-    units = plain_units(patterns.n_neuroids, len(products), products.device)
+    mean_square = products.diagonal(dim1=-2, dim2=-1).mean(dim=-1) / patterns.n_neuroids
+    units = plain_units(patterns.n_neuroids, _OF_PRODUCTS[precision] * mean_square)
     space = in_presentations(products, units)
     return lambda train: space
 
@@ -87,7 +91,8 @@ def _small(population: Population, noise: Noise, device: str) -> Reader:
             "the activity holds NaN or infinite values; drop those units or presentations"
         )
     if not noise.scales_units:
-        units = plain_units(values.shape[1], values.shape[2], target)
+        mean_square = np.square(values, dtype=np.float64).mean(axis=(0, 1))
+        units = plain_units(values.shape[1], torch.from_numpy(_ROUNDING * mean_square).to(target))
         space = in_units(values, units, target)
         return lambda train: space
 
@@ -112,21 +117,29 @@ class Scaling:
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """``block`` (presentation, unit, time_bin), scaled."""
         train, values = self.train, block.astype(np.float64)
+        counts = train.counts[:, None, None]
         with np.errstate(invalid="ignore"):
-            means, known = train.means(values), values[train.rows]
-            residuals = known - means[train.stimulus]
-            squares, raw = (residuals**2).sum(axis=0), (known**2).sum(axis=0)
+            means = train.means(values)
+            residuals = values[train.rows] - means[train.stimulus]
+            np.square(residuals, out=residuals)
+            squares = residuals.sum(axis=0)
+            raw = squares + (counts * means**2).sum(axis=0)
             noisy = ~(squares <= _ROUNDING * raw)
-            distances = ((known - known.mean(axis=0)) ** 2).sum(axis=0)
+            centre = (counts * means).sum(axis=0) / len(train.rows)
+            signal = (counts * (means - centre) ** 2).sum(axis=0)
             scale = np.where(noisy, np.sqrt(squares / train.freedom), np.inf)
             self.counted += noisy.sum(axis=0)
-            self.fourth += ((residuals / scale) ** 4).sum(axis=(0, 1))
-            self.infinite += (~noisy & (distances > _ROUNDING * raw)).sum(axis=0)
-            return values / scale
+            self.infinite += (~noisy & (signal > _ROUNDING * raw)).sum(axis=0)
+            fourth = np.square(residuals, out=residuals).sum(axis=0) / scale**4
+            self.fourth += fourth.sum(axis=0)
+            values /= scale
+            return values
 
     def units(self, device: torch.device) -> Units:
         """What was counted."""
         counted, fourth, infinite = (
             torch.from_numpy(one).to(device) for one in (self.counted, self.fourth, self.infinite)
         )
-        return Units(counted=counted, fourth=fourth, infinite=infinite)
+        # Residuals that are rounding were left out unit by unit.
+        floor = torch.zeros_like(counted)
+        return Units(counted=counted, fourth=fourth, infinite=infinite, floor=floor)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, final
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from neurorec._checks import check_option
@@ -22,7 +22,7 @@ PROBLEMS: Final = (
     "responses to the same stimulus never differ there",
     "a unit tells stimuli apart and never varies over their repetitions there, so that its noise "
     'has no variance to divide by (noise "shrinkage_eye" and "none" do not)',
-    "its shrinkage is 0 there, so that it has no inverse (give Noise(shrinkage=...) above 0)",
+    "without shrinkage it has no inverse there (give Noise(shrinkage=...) above 0)",
 )
 
 _PerBin = Float64[Tensor, " time_bin"]
@@ -48,7 +48,8 @@ class Noise:
         units, ``"shrinkage_eye"`` the intensity of Ledoit and Wolf, ``"shrinkage_diag"`` that of
         Schäfer and Strimmer.
     shrinkage
-        Intensity from 0 to 1 in place of the estimated one.
+        Intensity from 0 to 1 in place of the estimated one; 0 is the covariance of the residuals,
+        which has an inverse if they are many more than units.
     pooled
         One covariance for all folds of ``crossnobis``, from the residuals of all repetitions. It
         is then estimated from the noise that it weighs: directions that happened to vary count
@@ -102,27 +103,26 @@ class Units:
         Sum of fourth powers over scaled residuals and units.
     infinite
         Number of units that tell stimuli apart and have no noise to scale by.
+    floor
+        Variance below which residuals are rounding.
     """
 
     counted: _PerBin
     fourth: _PerBin
     infinite: _PerBin
+    floor: _PerBin
 
     def split(self, step: int) -> "list[Units]":
         """Some time bins at a time."""
-        parts = zip(
-            self.counted.split(step),
-            self.fourth.split(step),
-            self.infinite.split(step),
-            strict=True,
-        )
-        return [Units(counted=c, fourth=f, infinite=i) for c, f, i in parts]
+        fields = (self.counted, self.fourth, self.infinite, self.floor)
+        parts = zip(*(field.split(step) for field in fields), strict=True)
+        return [Units(counted=c, fourth=f, infinite=i, floor=r) for c, f, i, r in parts]
 
 
-def plain_units(n_units: int, n_times: int, device: torch.device) -> Units:
+def plain_units(n_units: int, floor: _PerBin) -> Units:
     """Units that are not scaled."""
-    zeros = torch.zeros(n_times, dtype=torch.float64, device=device)
-    return Units(counted=zeros + n_units, fourth=zeros, infinite=zeros)
+    zeros = torch.zeros_like(floor)
+    return Units(counted=zeros + n_units, fourth=zeros, infinite=zeros, floor=floor)
 
 
 @final
@@ -179,8 +179,8 @@ def covariance(noise: Noise, residuals: Residuals) -> Covariance:
         intensity = torch.full_like(units.counted, float(noise.shrinkage))
     variance = residuals.lengths.sum(dim=-1) / (residuals.freedom * units.counted)
     # The first that holds counts: a later one may follow from it.
-    problem = torch.where(intensity > 0, 0, _SINGULAR)
-    problem = torch.where(variance > 0, problem, _NOISELESS)
+    problem = torch.where(_invertible(intensity, residuals), 0, _SINGULAR)
+    problem = torch.where(variance > units.floor, problem, _NOISELESS)
     problem = torch.where(units.infinite > 0, _INFINITE, problem)
     defined = problem == 0
     return Covariance(
@@ -189,6 +189,14 @@ def covariance(noise: Noise, residuals: Residuals) -> Covariance:
         of_identity=torch.where(defined, intensity * variance, 1.0),
         problem=problem,
     )
+
+
+def _invertible(intensity: _PerBin, residuals: Residuals) -> Bool[Tensor, " time_bin"]:
+    """Whether there is shrinkage, or the residuals span the units without it."""
+    if (intensity > 0).all():
+        return intensity > 0
+    variances = torch.linalg.eigvalsh(residuals.matrix)
+    return (intensity > 0) | (variances[:, 0] > _ROUNDING * variances[:, -1])
 
 
 def _ledoit_wolf(residuals: Residuals) -> _PerBin:
