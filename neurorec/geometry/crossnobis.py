@@ -23,7 +23,7 @@ _Products = Float64[Tensor, "... stimulus stimulus_b"]
 def distances_of(products: _Products) -> _Products:
     """``K_ii + K_jj - K_ij - K_ji``: of differences, their squared lengths or inner products."""
     squares = products.diagonal(dim1=-2, dim2=-1)
-    distances = squares[..., :, None] + squares[..., None, :] - products - products.mT
+    distances = squares[..., :, None] + squares[..., None, :] - (products + products.mT)
     distances.diagonal(dim1=-2, dim2=-1).copy_(0 * squares)
     return distances
 
