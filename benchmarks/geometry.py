@@ -24,6 +24,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import _geometry_crossnobis as noisy
 from benchmarks._compare import processor, seconds
 from neurorec import assemblies, dynamics, geometry
 from neurorec._checks import atomic_path
@@ -213,6 +214,16 @@ def bootstrap(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row
     return rows
 
 
+def crossnobis(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Cross-validated distances of many units, and their memory."""
+    return noisy.crossnobis(rng, quick=quick, n_runs=n_runs, in_turn=in_turn)
+
+
+def noise_normalised(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Distances with a shrinkage noise covariance."""
+    return noisy.noise_normalised(rng, quick=quick, n_runs=n_runs, in_turn=in_turn)
+
+
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
     packages = ("numpy", "scipy", "torch", "xarray", "scikit-learn", "rsatoolbox")
@@ -245,7 +256,7 @@ def main() -> None:
     n_runs = 2 if quick else 7
     rng = np.random.default_rng(0)
     before = machine()
-    jobs = (correlation_rdm, kendall, generalization, bootstrap)
+    jobs = (correlation_rdm, kendall, generalization, bootstrap, crossnobis, noise_normalised)
     rows = [row for job in jobs for row in job(rng, quick=quick, n_runs=n_runs)]
     print_table(rows)
     if quick:

@@ -75,6 +75,20 @@ def reader(request: Request) -> Reader:
     return scaled
 
 
+def require_finite(values: np.ndarray) -> None:
+    """Refuse what can not be multiplied.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "the activity holds NaN or infinite values; drop those units or presentations"
+        )
+
+
 def _fixed(patterns: Patterns, precision: str) -> Reader:
     products = patterns.products
     mean_square = products.diagonal(dim1=-2, dim2=-1).mean(dim=-1) / patterns.n_neuroids
@@ -86,10 +100,7 @@ def _fixed(patterns: Patterns, precision: str) -> Reader:
 def _small(population: Population, noise: Noise, device: str) -> Reader:
     target = resolve_device(device)
     values = np.concatenate(list(population.blocks(range(population.n_times))), axis=1)
-    if not np.isfinite(values).all():
-        raise ValueError(
-            "the activity holds NaN or infinite values; drop those units or presentations"
-        )
+    require_finite(values)
     if not noise.scales_units:
         mean_square = np.square(values, dtype=np.float64).mean(axis=(0, 1))
         units = plain_units(values.shape[1], torch.from_numpy(_ROUNDING * mean_square).to(target))

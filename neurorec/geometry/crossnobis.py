@@ -8,11 +8,13 @@ import xarray as xr
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from neurorec.geometry._fold_products import fold_products
 from neurorec.geometry._measured import Measured, Request
 from neurorec.geometry._reading import described, reader
 from neurorec.geometry._space import AbstractSpace
 from neurorec.geometry.noise_covariance import Noise, covariance
 from neurorec.geometry.presentations import Presentations, each_repetition, presentations_of
+from neurorec.populations import Patterns
 
 # The two sets of stimulus means whose inner products are wanted.
 _Pair = tuple[Presentations, Presentations]
@@ -90,10 +92,15 @@ def crossnobis(request: Request) -> Measured:
     folds = _folds(labels, whole)
     counts = _counts(labels, whole, folds)
     _require_noise(noise, whole, folds)
-    read = reader(request)
-    if noise.pooled or noise.method == "none":
+    if noise.method == "none" and not isinstance(request.source, Patterns):
+        products = fold_products(request, folds, whole)
+        zeros = torch.zeros_like(products[0, :, 0, 0])
+        parts = [(products, zeros, zeros.to(torch.int64))]
+    elif noise.method == "none" or noise.pooled:
+        read = reader(request)
         parts = [_in_metric(read(whole), folds, whole, noise)]
     else:
+        read = reader(request)
         parts = [_in_metric(read(train), [(test, train)], train, noise) for test, train in folds]
     products, intensities, problems = zip(*parts, strict=True)
     distances = distances_of(torch.cat(products))

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from neurorec._checks import check_option
 from neurorec.geometry._measured import Measured, Request
+from neurorec.geometry._reading import require_finite
 from neurorec.geometry.crossnobis import distances_of
 from neurorec.geometry.poisson_prior import PoissonPrior
 from neurorec.geometry.presentations import labels_of_means, presentations_of
@@ -56,10 +57,7 @@ def poisson_kl(request: Request) -> Measured:
 
 def _checked(block: np.ndarray, prior: PoissonPrior) -> np.ndarray:
     values = block.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(
-            "the activity holds NaN or infinite values; drop those units or presentations"
-        )
+    require_finite(values)
     if values.min() < 0:
         raise ValueError(
             f"Poisson rates are not negative, got a response of {values.min():.3g}; give spike "

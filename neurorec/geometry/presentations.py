@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float64, Int
+from jaxtyping import Float64, Int, Num
 from scipy.sparse import csr_array
 from torch import Tensor
 
@@ -62,15 +62,20 @@ class Presentations:
         weights[self.stimulus, torch.arange(len(self.rows))] = share[self.stimulus]
         return weights.to(device)
 
+    def sums(
+        self, responses: Num[np.ndarray, "presentation unit time_bin"]
+    ) -> Float64[np.ndarray, "stimulus unit time_bin"]:
+        """Sums over the repetitions of each stimulus."""
+        ones = np.ones(len(self.rows))
+        adding = csr_array((ones, (self.stimulus, self.rows)), (self.n_stimuli, len(responses)))
+        flat = adding @ responses.reshape(len(responses), -1)
+        return flat.reshape(self.n_stimuli, *responses.shape[1:])
+
     def means(
-        self, responses: Float64[np.ndarray, "presentation unit time_bin"]
+        self, responses: Num[np.ndarray, "presentation unit time_bin"]
     ) -> Float64[np.ndarray, "stimulus unit time_bin"]:
         """Means over the repetitions of each stimulus; 0 for absent stimuli."""
-        share = 1 / np.maximum(self.counts, 1)[self.stimulus]
-        shape = (self.n_stimuli, len(responses))
-        averaging = csr_array((share, (self.stimulus, self.rows)), shape)
-        flat = averaging @ responses.reshape(len(responses), -1)
-        return flat.reshape(self.n_stimuli, *responses.shape[1:])
+        return self.sums(responses) / np.maximum(self.counts, 1)[:, None, None]
 
 
 def presentations_of(labels: xr.DataArray) -> Presentations:

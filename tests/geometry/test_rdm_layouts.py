@@ -151,7 +151,7 @@ def test_streamed_equals_loaded(area, method, monkeypatch):
     for noise in NOISE_METHODS if method in ("mahalanobis", "crossnobis") else ("none",):
         options = {"method": method, "noise": noise, "prior": prior}
         whole, streamed = rdm(loaded, **options), rdm(area, **options)
-        np.testing.assert_allclose(streamed, whole, atol=1e-11 * np.abs(whole).max())
+        np.testing.assert_allclose(streamed, whole, atol=1e-11 * float(np.abs(whole).max()))
         assert streamed.attrs["n_neuroids"] == loaded.sizes["neuroid"]
         both = rdm({"a": area, "b": loaded}, **options)
         np.testing.assert_array_equal(both.sel(area="a"), streamed)
