@@ -21,9 +21,9 @@ from neurorec import assemblies, geometry
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from rsatoolbox.data import Dataset
+    from rsatoolbox.data.dataset import Dataset
     from rsatoolbox.data.noise import prec_from_unbalanced
-    from rsatoolbox.rdm import calc_rdm
+    from rsatoolbox.rdm.calc import calc_rdm
 
 # Makes a row from what it compares and times.
 InTurn = Callable[..., Any]
