@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from neurorec._checks import check_option
 from neurorec.geometry._measured import Request
 from neurorec.geometry._reading import require_finite
 from neurorec.geometry.presentations import Presentations
@@ -26,7 +25,6 @@ def fold_products(
     No inner products of all presentations are needed, which would be as many again as there are
     repetitions.
     """
-    check_option("precision", request.precision, PRECISIONS)
     population, target = as_population(request.source), resolve_device(request.device)
     n_times, dtype = population.n_times, PRECISIONS[request.precision]
     shape = (len(folds), n_times, whole.n_stimuli, whole.n_stimuli)

@@ -16,9 +16,10 @@ from neurorec.geometry._measured import Measured, Request
 from neurorec.geometry.crossnobis import crossnobis, mahalanobis
 from neurorec.geometry.noise_covariance import Noise
 from neurorec.geometry.poisson_kl import PoissonPrior, poisson_kl
-from neurorec.geometry.presentations import presentations_of
+from neurorec.geometry.presentations import Presentations, presentations_of
 from neurorec.populations import patterns_of
 from neurorec.populations.labels import UNDEFINED
+from neurorec.populations.patterns import PRECISIONS
 
 # A pattern counts as constant when its variance is below this share of its mean square: in
 # float64 the difference of the two sums is then rounding error.
@@ -158,6 +159,7 @@ def rdm(
     """
     check_option("method", method, RDM_METHODS)
     check_option("undefined", undefined, UNDEFINED)
+    check_option("precision", precision, PRECISIONS)
     noise = Noise(method=noise) if isinstance(noise, str) else noise
     if isinstance(source, Mapping):
         options = {"method": method, "noise": noise, "prior": prior, "undefined": undefined}
@@ -174,10 +176,22 @@ def rdm(
             device=device,
         )
     )
-    attrs = {"units": _UNITS[method]} | ({"noise": noise.method} if method in _NOISY else {})
     return labelled(
-        measured, method=method, by_repetition=by_repetition, undefined=undefined, **attrs
+        measured,
+        method=method,
+        by_repetition=by_repetition,
+        undefined=undefined,
+        **_attrs(method, noise),
     )
+
+
+def _attrs(method: str, noise: Noise) -> dict[str, str]:
+    if method not in _NOISY:
+        return {"units": _UNITS[method]}
+    if noise.method == "none":
+        return {"units": _UNITS["squared_euclidean"], "noise": "none"}
+    repetitions = "all" if noise.pooled or method == "mahalanobis" else "those of training"
+    return {"units": _UNITS[method], "noise": noise.method, "noise_repetitions": repetitions}
 
 
 def _of_products(request: Request) -> Measured:
@@ -190,15 +204,20 @@ def _of_products(request: Request) -> Measured:
     )
     labels, products, sums = patterns.labels, patterns.products, patterns.sums
     sets = presentations_of(labels).sets(labels, by_repetition=request.by_repetition)
+    parts = [_averaged(products, sums, one) for one in sets] if request.by_repetition else []
     measure = DISSIMILARITIES[request.method]
-    values = []
-    for one in sets:
-        weights = one.weights(products.device)
-        rows = weights @ products[:, one.rows[:, None], one.rows] @ weights.mT
-        values.append(measure(rows, sums[:, one.rows] @ weights.mT, patterns.n_neuroids))
     return Measured(
-        values=torch.stack(values),
+        values=torch.stack(
+            [measure(*part, patterns.n_neuroids) for part in parts or [(products, sums)]]
+        ),
         labels=labels,
         n_neuroids=patterns.n_neuroids,
         present=np.stack([one.counts > 0 for one in sets]),
     )
+
+
+def _averaged(products: Tensor, sums: Tensor, some: Presentations) -> tuple[Tensor, Tensor]:
+    """Inner products and sums of stimulus means over some presentations."""
+    weights = some.weights(products.device)
+    inner = weights @ products[:, some.rows[:, None], some.rows] @ weights.mT
+    return inner, sums[:, some.rows] @ weights.mT

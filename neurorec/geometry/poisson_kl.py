@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurorec._checks import check_option
 from neurorec.geometry._measured import Measured, Request
 from neurorec.geometry._reading import require_finite
 from neurorec.geometry.crossnobis import distances_of
@@ -28,7 +27,6 @@ def poisson_kl(request: Request) -> Measured:
         If only inner products of responses are known, a response is negative or not finite, or
         a rate is 0.
     """
-    check_option("precision", request.precision, PRECISIONS)
     if isinstance(request.source, Patterns):
         raise ValueError(
             "the divergence of Poisson rates does not follow from inner products of responses; "

@@ -76,7 +76,7 @@ def test_equals_rsatoolbox(assembly_of, rng, prior):
     np.testing.assert_allclose(found, 9 * expected, atol=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.1, 10))
 def test_axioms(assembly_of, seed, scale):
     """Symmetric, not negative, linear in the unit of time, and blind to the order of units."""
@@ -119,7 +119,7 @@ def test_bad_input(assembly_of):
     with pytest.raises(ValueError, match="a response is 0 and the prior adds nothing"):
         kl(assembly_of(0 * values), prior=FLAT)
     with pytest.raises(ValueError, match=r"not negative, got a response of -1; give spike counts"):
-        kl(assembly_of(values - values.max() * 0 - (values == values.min()) - values.min()))
+        kl(assembly_of(values - 1 - values.min()))
     with pytest.raises(ValueError, match="inner products of responses; give the population"):
         kl(patterns_of(assembly_of(values)))
     with pytest.raises(ValueError, match="at least 3 stimuli, got 2"):
