@@ -24,6 +24,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import _geometry_crossnobis as noisy
 from benchmarks import _geometry_pass
 from benchmarks._compare import processor, seconds
 from benchmarks._geometry_rsa import dual_bootstrap
@@ -236,6 +237,16 @@ def one_pass(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]
     ]
 
 
+def crossnobis(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Cross-validated distances of many units, and their memory."""
+    return noisy.crossnobis(rng, quick=quick, n_runs=n_runs, in_turn=in_turn)
+
+
+def noise_normalised(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Distances with a shrinkage noise covariance."""
+    return noisy.noise_normalised(rng, quick=quick, n_runs=n_runs, in_turn=in_turn)
+
+
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
     packages = ("numpy", "scipy", "torch", "xarray", "scikit-learn", "rsatoolbox")
@@ -268,7 +279,7 @@ def main() -> None:
     n_runs = 2 if quick else 7
     rng = np.random.default_rng(0)
     before = machine()
-    jobs = (correlation_rdm, kendall, generalization, bootstrap, inference, one_pass)
+    jobs = (correlation_rdm, kendall, generalization, bootstrap, inference, one_pass, crossnobis, noise_normalised)
     rows = [row for job in jobs for row in job(rng, quick=quick, n_runs=n_runs)]
     print_table(rows)
     if quick:

@@ -14,6 +14,7 @@ from neurorec.geometry.comparison import compare as compare
 from neurorec.geometry.decoder import AbstractLinearDecoder as AbstractLinearDecoder
 from neurorec.geometry.dichotomies import DICHOTOMIES as DICHOTOMIES
 from neurorec.geometry.dissimilarity import DISSIMILARITIES as DISSIMILARITIES
+from neurorec.geometry.dissimilarity import RDM_METHODS as RDM_METHODS
 from neurorec.geometry.dissimilarity import rdm as rdm
 from neurorec.geometry.evaluation import evaluate_models as evaluate_models
 from neurorec.geometry.few_shot import few_shot_geometry as few_shot_geometry
@@ -23,10 +24,13 @@ from neurorec.geometry.max_correlation import MaxCorrelation as MaxCorrelation
 from neurorec.geometry.measures import MEASURES as MEASURES
 from neurorec.geometry.measures import Measure as Measure
 from neurorec.geometry.nearest_mean import NearestMean as NearestMean
+from neurorec.geometry.noise_covariance import NOISE_METHODS as NOISE_METHODS
+from neurorec.geometry.noise_covariance import Noise as Noise
 from neurorec.geometry.over_time import BrainComparison as BrainComparison
 from neurorec.geometry.over_time import over_time as over_time
 from neurorec.geometry.permutation import Permutations as Permutations
 from neurorec.geometry.permutation import permutation_test as permutation_test
+from neurorec.geometry.poisson_prior import PoissonPrior as PoissonPrior
 from neurorec.geometry.resampling import Resampling as Resampling
 from neurorec.geometry.separability import linear_separability as linear_separability
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA as ShrinkageLDA
