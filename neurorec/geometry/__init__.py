@@ -10,4 +10,5 @@ from neurorec.geometry.dissimilarity import rdm as rdm
 from neurorec.geometry.interval import compare_with_interval as compare_with_interval
 from neurorec.geometry.max_correlation import MaxCorrelation as MaxCorrelation
 from neurorec.geometry.nearest_mean import NearestMean as NearestMean
+from neurorec.geometry.ridge_decoder import RidgeDecoder as RidgeDecoder
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA as ShrinkageLDA
