@@ -83,8 +83,10 @@ class DecodingProblem:
 
     def splits(self) -> list[Split]:
         """Train on all folds but one, test on that one."""
+        # Class by class, so that the presentations of one are read in place.
+        order = np.argsort(self.codes, kind="stable")
         return [
-            Split(training=np.flatnonzero(self.folds != k), testing=np.flatnonzero(self.folds == k))
+            Split(training=order[self.folds[order] != k], testing=np.flatnonzero(self.folds == k))
             for k in range(self.n_splits)
         ]
 

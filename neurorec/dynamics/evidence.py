@@ -180,7 +180,17 @@ def _classes(
             raise ValueError("a decoder needs at least one unit, got none")
         intercepts = fitting.intercepts().permute(2, 1, 0)  # (class, labelling, train)
         total += intercepts[..., None, None] if across else intercepts[..., None]
-        yield total.argmax(dim=0)
+        yield _first_largest(total)
+
+
+def _first_largest(evidence: Tensor) -> Int64[Tensor, "labelling ..."]:
+    """Class of the largest evidence; some times as fast as ``argmax``."""
+    best = evidence[0].clone()
+    found = torch.zeros(best.shape, dtype=torch.int64, device=best.device)
+    for number, other in enumerate(evidence[1:], start=1):
+        found.masked_fill_(other > best, number)
+        torch.maximum(best, other, out=best)
+    return found
 
 
 def _across(coefficients: Tensor, testing: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Fitting linear rules at many time bins at once, from units that arrive in blocks."""
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float64, Int64
@@ -57,3 +58,14 @@ def class_means(
 ) -> BlockRules:
     """Mean pattern of each class."""
     return (weights.flatten(0, 1) @ patterns).unflatten(1, weights.shape[:2])
+
+
+def lower_products(rows: Block) -> Float64[Tensor, "time_bin unit unit"]:
+    """The lower triangle of ``rows' rows``, with nothing of use above it, for a Cholesky factor."""
+    n_units = rows.shape[2]
+    # With four bands of rows five eighths of the products are made.
+    edges = [n_units * i // 4 for i in range(5)]
+    total = rows.new_zeros(len(rows), n_units, n_units)
+    for start, stop in pairwise(edges):
+        total[:, start:stop, :stop] = rows[:, :, start:stop].mT @ rows[:, :, :stop]
+    return total

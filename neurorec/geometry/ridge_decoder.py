@@ -10,7 +10,14 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from neurorec.geometry.decoder import AbstractLinearDecoder
-from neurorec.geometry.fitting import AbstractFitting, Block, BlockRules, Codes, Intercepts
+from neurorec.geometry.fitting import (
+    AbstractFitting,
+    Block,
+    BlockRules,
+    Codes,
+    Intercepts,
+    lower_products,
+)
 
 #: Penalties to choose from, in units of the mean squared length of the centred patterns.
 RELATIVE_PENALTIES: Final = tuple(float(10 ** (k / 2)) for k in range(-8, 7))
@@ -106,7 +113,7 @@ class _Fitting(AbstractFitting):
         mean = patterns.mean(dim=1, keepdim=True)
         centred = patterns - mean
         if self._in_units:
-            weights = self._solve(centred.mT @ centred, centred)
+            weights = self._solve(lower_products(centred), centred)
         else:
             if self._dual is None:
                 self._dual = self._solve(self._kernel, None)
@@ -118,7 +125,10 @@ class _Fitting(AbstractFitting):
         return self._means - self._offsets.unflatten(1, self._shape)
 
     def _solve(self, matrix: Tensor, centred: Tensor | None) -> Tensor:
-        """Inverse of ``matrix`` plus the penalty, times targets: in units or in presentations."""
+        """Inverse of ``matrix`` plus the penalty, times targets: in units or in presentations.
+
+        Of ``matrix`` only the lower triangle counts, and it may be written to.
+        """
         trace = matrix.diagonal(dim1=1, dim2=2).sum(dim=1)
         if not (trace > 0).all():
             raise ValueError(
@@ -127,12 +137,10 @@ class _Fitting(AbstractFitting):
             )
         right = self._targets if centred is None else centred.mT @ self._targets
         if self._penalties is not None and len(self._penalties) == 1:
-            shifted = matrix.clone()
-            shifted.diagonal(dim1=1, dim2=2).add_(self._penalties[0])
-            return torch.cholesky_solve(
-                right.expand(len(matrix), *right.shape[-2:]), torch.linalg.cholesky(shifted)
-            )
-        values, vectors = torch.linalg.eigh(matrix)
+            matrix.diagonal(dim1=1, dim2=2).add_(self._penalties[0])
+            factor = torch.linalg.cholesky_ex(matrix).L
+            return torch.cholesky_solve(right.expand(len(matrix), *right.shape[-2:]), factor)
+        values, vectors = torch.linalg.eigh(matrix)  # of its lower triangle
         values = values.clamp(min=0)
         projected = vectors.mT @ right
         chosen = self._chosen(values, vectors, projected, centred, self._candidates(trace))

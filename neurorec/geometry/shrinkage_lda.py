@@ -14,6 +14,7 @@ from neurorec.geometry.fitting import (
     Codes,
     Intercepts,
     class_means,
+    lower_products,
     mean_weights,
 )
 from neurorec.geometry.shrunk_covariance import Parts, ShrunkCovariance
@@ -151,12 +152,13 @@ class _Fitting:
 
 def _solve_in_units(parts: Parts, means: Tensor) -> Tensor:
     """``means @ inverse(covariance)``; the pseudo-inverse where there is no inverse."""
-    covariance = parts.root.mT @ parts.root
+    covariance = lower_products(parts.root)
     covariance.diagonal(dim1=1, dim2=2).add_(parts.ridge)
     factor, failed = torch.linalg.cholesky_ex(covariance)
     if failed.any():
         tolerance = covariance.shape[-1] * torch.finfo(torch.float64).eps
-        return means @ torch.linalg.pinv(covariance, rtol=tolerance, hermitian=True)
+        complete = covariance.tril() + covariance.tril(diagonal=-1).mT
+        return means @ torch.linalg.pinv(complete, rtol=tolerance, hermitian=True)
     return torch.cholesky_solve(means.mT, factor).mT
 
 

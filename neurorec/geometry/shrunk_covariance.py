@@ -47,7 +47,7 @@ class ShrunkCovariance:
         n_units: int,
         shrinkage: float | None,
     ) -> None:
-        self._rows = [(codes == code).nonzero().flatten() for code in range(n_classes)]
+        self._rows = [_rows(codes, code) for code in range(n_classes)]
         self._n_units, self._shrinkage = n_units, shrinkage
         zero = torch.zeros((), dtype=torch.float64, device=codes.device)
         self._lengths = [zero] * n_classes
@@ -58,14 +58,14 @@ class ShrunkCovariance:
         """Take in the lengths and inner products of the standardised patterns of a block."""
         for code, rows in enumerate(self._rows):
             deviations, scale = self._standardised(patterns[:, rows], means[:, code, None])
-            self._deviation = torch.maximum(self._deviation, deviations.abs().amax(dim=(1, 2)))
+            self._deviation = self._deviation + _length(deviations)
             standardised = deviations / scale
             self._lengths[code] = self._lengths[code] + standardised.square().sum(dim=2)
-            if self._shrinkage is None and self._n_units > len(rows):
+            if self._shrinkage is None and self._n_units > deviations.shape[1]:
                 self._grams[code] = self._grams[code] + standardised @ standardised.mT
             elif self._shrinkage is None:
                 self._grams[code] = standardised.mT @ standardised
-        self._activity = torch.maximum(self._activity, patterns.abs().amax(dim=(1, 2)))
+        self._activity = self._activity + _length(patterns)
 
     def parts(self, patterns: Block, means: Tensor) -> Parts:
         """The covariance of the units of one block, once all have been observed."""
@@ -78,9 +78,10 @@ class ShrunkCovariance:
         total = torch.zeros_like(patterns[:, 0, 0])
         for code, rows in enumerate(self._rows):
             deviations, scale = self._standardised(patterns[:, rows], means[:, code, None])
-            share, intensity = len(rows) / patterns.shape[1], self._intensity(code)
+            n, intensity = deviations.shape[1], self._intensity(code)
+            share = n / patterns.shape[1]
             weight = share * intensity * self._mean_variance(code)
-            root[:, rows] = (share * (1 - intensity) / len(rows)).sqrt()[:, None, None] * deviations
+            root[:, rows] = (share * (1 - intensity) / n).sqrt()[:, None, None] * deviations
             ridge += weight[:, None] * scale[:, 0].square()
             total += weight
         return Parts(root=root, ridge=ridge, is_full=total > 0)
@@ -91,7 +92,7 @@ class ShrunkCovariance:
         if self._shrinkage is not None:
             return deviations, torch.ones_like(mean)
         scale = deviations.square().mean(dim=1, keepdim=True).sqrt()
-        constant = scale <= _ROUNDING * patterns.abs().amax(dim=1, keepdim=True)
+        constant = scale <= _ROUNDING * mean.abs()
         return deviations, scale.masked_fill(constant, 1.0)
 
     def _mean_variance(self, code: int) -> Float64[Tensor, " time_bin"]:
@@ -103,6 +104,17 @@ class ShrunkCovariance:
         return _intensity(
             self._grams[code].square().sum(dim=(1, 2)), self._lengths[code], self._n_units
         )
+
+
+def _rows(codes: Int64[Tensor, " presentation"], code: int) -> Tensor | slice:
+    """Rows of a class; a slice where they follow one another, which copies nothing."""
+    rows = (codes == code).nonzero().flatten()
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
+
+
+def _length(values: Tensor) -> Float64[Tensor, " time_bin"]:
+    return torch.linalg.vector_norm(values, dim=(1, 2))
 
 
 def ledoit_wolf_intensity(centred: Float64[np.ndarray, "presentation neuroid"]) -> float:
