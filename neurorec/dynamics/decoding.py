@@ -37,7 +37,13 @@ CLASSIFIERS: Final[Mapping[str, type[AbstractLinearDecoder]]] = MappingProxyType
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecodingOptions:
-    """What the public functions of decoding share; they describe it."""
+    """What the public functions of decoding share; they describe it.
+
+    Parameters
+    ----------
+    within
+        Coordinate within each value of which folds are dealt.
+    """
 
     label: str
     classifier: str | AbstractLinearDecoder
@@ -47,6 +53,7 @@ class DecodingOptions:
     seed: int | np.random.Generator
     undefined: str
     device: str
+    within: str | None = None
 
 
 @final
@@ -130,7 +137,11 @@ def decoding_problem(source: Any, options: DecodingOptions) -> DecodingProblem:
         )
     empty = survey(population)
     folds = assign_folds(
-        population.labels, labels, fold=options.fold, n_folds=options.n_folds, seed=options.seed
+        population.labels,
+        labels if options.within is None else _within(population.labels, labels, options.within),
+        fold=options.fold,
+        n_folds=options.n_folds,
+        seed=options.seed,
     )
     items, strata = exchangeable(population.labels, folds, fold=options.fold)
     if empty.all() or (empty.any() and options.undefined == "raise"):
@@ -157,6 +168,12 @@ def decoding_problem(source: Any, options: DecodingOptions) -> DecodingProblem:
     )
 
 
+def _within(assembly: xr.DataArray, labels: np.ndarray, condition: str) -> np.ndarray:
+    """Labels that tell conditions apart, too."""
+    conditions = labels_of(assembly, condition)
+    return np.array([f"{one} ({other})" for one, other in zip(labels, conditions, strict=True)])
+
+
 def _decoder(classifier: str | AbstractLinearDecoder) -> tuple[AbstractLinearDecoder, str]:
     """A decoder and how results call it."""
     if isinstance(classifier, AbstractLinearDecoder):
@@ -175,8 +192,7 @@ def labels_of(assembly: xr.DataArray, label: str) -> Shaped[np.ndarray, " presen
     available = sorted(str(c) for c in assembly.coords if assembly[c].dims == (PRESENTATION,))
     if label not in available:
         raise ValueError(
-            f"there is no coordinate {label!r} on {PRESENTATION!r} to decode; those there are "
-            f"{available}"
+            f"there is no coordinate {label!r} on {PRESENTATION!r}; those there are {available}"
         )
     values = assembly[label].values
     missing = int(pd.isna(values).sum())

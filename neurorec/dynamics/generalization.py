@@ -8,7 +8,7 @@ import xarray as xr
 from neurorec.assemblies import TIME_BIN
 from neurorec.dynamics.chance import effective_n, significant_accuracy
 from neurorec.dynamics.decoding import DecodingOptions, DecodingProblem, decoding_problem
-from neurorec.dynamics.null import QUANTILES, labellings, null_variables
+from neurorec.dynamics.null import QUANTILES, labellings, null_variables, permutation_rng
 from neurorec.dynamics.proportions import wilson_interval
 from neurorec.dynamics.tally import Tally, tally
 from neurorec.geometry.decoder import AbstractLinearDecoder
@@ -185,11 +185,6 @@ def decoding_over_time(
         coords=_quantiles(found) | time_coords(problem.labels),
         attrs=attrs,
     )
-
-
-def permutation_rng(seed: int | np.random.Generator) -> np.random.Generator:
-    """A stream for permutations, beside the one that deals stimuli to folds."""
-    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng([1, seed])
 
 
 def _tally(

@@ -52,6 +52,11 @@ def labellings(
     return np.concatenate([codes[None], dealt[:, position.ravel()]])
 
 
+def permutation_rng(seed: int | np.random.Generator) -> np.random.Generator:
+    """A stream for permutations, beside the one that deals stimuli to folds."""
+    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng([1, seed])
+
+
 def null_variables(
     observed: Float64[np.ndarray, "*cell"],
     null: Float64[np.ndarray, "permutation *cell"],  # noqa: F821

@@ -50,7 +50,13 @@ def tally(
     ----------
     groups
         Numbers of the presentations over which accuracies are taken.
+
+    Raises
+    ------
+    ValueError
+        If a class is in a single fold, so that there is nothing to train on.
     """
+    _require_classes(problem, splits)
     n = len(problem.codes)
     weights = _weights(labellings, groups, n, balanced=balanced)
     n_bins = int((~problem.empty).sum())
@@ -75,6 +81,18 @@ def tally(
         per_split=_placed(per_split, problem.empty, len(cell)),
         chance=_placed(_mean(chance, groups, len(cell)), problem.empty, len(cell)),
     )
+
+
+def _require_classes(problem: DecodingProblem, splits: Sequence[Split]) -> None:
+    every = np.arange(len(problem.classes))
+    for number, split in enumerate(splits):
+        missing = np.setdiff1d(every, problem.codes[split.training])
+        if len(missing):
+            raise ValueError(
+                f"without fold {number} no presentation of class "
+                f"{str(problem.classes[missing[0]])!r} is left to train on; give fewer folds, or "
+                "drop the class"
+            )
 
 
 def _mean(sums: np.ndarray, groups: Sequence[np.ndarray], n_axes: int) -> np.ndarray:
