@@ -78,8 +78,10 @@ def penalties_of(penalty: Any) -> tuple[float, ...] | None:
     if isinstance(penalty, str) and penalty == "auto":
         return None
     several = isinstance(penalty, Iterable) and not isinstance(penalty, str)
-    values = list(penalty) if several else [penalty]
-    valid = [isinstance(v, Real) and not isinstance(v, bool) and 0 < v < np.inf for v in values]
+    values: list[Any] = list(penalty) if several else [penalty]
+    valid = [
+        isinstance(v, Real) and not isinstance(v, bool) and 0 < float(v) < np.inf for v in values
+    ]
     if not (values and all(valid)):
         raise ValueError(
             f'penalty must be "auto", a positive number or several of them, got {penalty!r}'

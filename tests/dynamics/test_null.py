@@ -121,7 +121,7 @@ def test_undefined_bins_have_no_p_value(rng, population_of, tmp_path):
     ("fold", "classifier"), [("repetition", "nearest_mean"), (4, RidgeDecoder(penalty=10.0))]
 )
 def test_false_positives(population_of, fold, classifier):
-    """1000 families of four bins without a code: bin by bin, and family by family, 5 % err.
+    """2000 families of four bins without a code: bin by bin, and family by family, 5 % err.
 
     Independent bins are independent data sets, which are decoded together. With folds of stimuli
     each stimulus has a code of its own, so that its presentations are no independent draws. Of 39
@@ -131,16 +131,16 @@ def test_false_positives(population_of, fold, classifier):
     for seed in range(20):
         rng = np.random.default_rng(seed)
         shape = {"n_classes": 2, "per_class": 20, "n_repetitions": 4, "p": 4}
-        assembly = population_of(rng, n_bins=200, onset=200, **shape)
+        assembly = population_of(rng, n_bins=400, onset=400, **shape)
         if fold != "repetition":
             stimulus = np.unique(assembly["stimulus_id"].values, return_inverse=True)[1].ravel()
-            own = rng.normal(size=(40, 4, 200))
+            own = rng.normal(size=(40, 4, 400))
             assembly = assembly.copy(data=assembly.values + own[stimulus])
         found = problem_of(assembly, classifier, fold)
         dealt = labellings(found.codes, found.items, found.strata, n_permutations=39, rng=rng)
         groups = [np.arange(len(found.codes))]
         together = tally(found, found.splits(), dealt, groups, across=False, balanced=False)
-        for family in np.split(together.accuracy[:, 0], 50, axis=1):
+        for family in np.split(together.accuracy[:, 0], 100, axis=1):
             variables = null_variables(family[0], family[1:], ("time_bin",))
             p_values.append(variables["p_value"][1])
             of_families.append(variables["p_value_max"][1].min())
