@@ -29,7 +29,7 @@ OURS = {"ridge": RidgeDecoder(penalty=7.0)}
 class Area:
     """An area that lies in a file and gives a few units at a time."""
 
-    def __init__(self, assembly, size=7):
+    def __init__(self, assembly, size=30):
         self.assembly, self.size, self.n_read = assembly, size, 0
 
     @property
@@ -50,11 +50,11 @@ class Area:
 
 @pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("p", [12, 80])
-def test_equals_scikit_learn(rng, population_of, peer, p):
+def test_equals_scikit_learn(rng, population_of, peer, p, device):
     """Fewer and more neuroids than the 48 presentations of training."""
     assembly = population_of(rng, noise=5.0, p=p)
     result = temporal_generalization(
-        assembly, classifier=OURS.get(peer, peer), n_folds=3, standardise=False
+        assembly, classifier=OURS.get(peer, peer), n_folds=3, standardise=False, device=device
     )
     labels, folds = assembly["object_name"].values, assembly["repetition"].values // 2
     x = np.moveaxis(assembly.values, 2, 0)
@@ -67,6 +67,7 @@ def test_equals_scikit_learn(rng, population_of, peer, p):
     assert expected.std() / 72 > 0.1
 
 
+@pytest.mark.slow  # its import
 @pytest.mark.parametrize("peer", ["shrinkage_lda", "ridge"])
 def test_equals_mne(rng, population_of, peer):
     decoding = pytest.importorskip("mne.decoding", reason="MNE-Python is a test extra")
@@ -112,22 +113,22 @@ def test_how_often_an_area_is_read(rng, population_of, in_blocks):
     assembly = population_of(rng, noise=5.0, p=100)
     for classifier, expected in (("nearest_mean", 2), ("ridge", 3), ("shrinkage_lda", 4)):
         area = Area(assembly)
-        decoding_over_time(area, classifier=classifier, n_folds=3, n_permutations=9)
+        decoding_over_time(area, classifier=classifier, n_folds=3, n_permutations=1)
         assert area.n_read == expected
 
 
 def test_small_memory(rng, population_of, in_blocks, monkeypatch):
     """Labellings and splits in groups, as many as fit, give what all at once give."""
     assembly = population_of(rng, noise=5.0, p=100)
-    options = {"classifier": "ridge", "n_folds": 3, "n_permutations": 9}
+    options = {"classifier": RidgeDecoder(penalty=9.0), "n_folds": 3, "n_permutations": 3}
     at_once = decoding_over_time(Area(assembly), **options)
     monkeypatch.setattr(evidence, "_EVIDENCE", {True: 1, False: 1})
     area = Area(assembly)
     in_groups = decoding_over_time(area, **options)
-    assert area.n_read > 20
-    for name in ("accuracy", "p_value"):
-        assert np.abs(at_once[name].values - in_groups[name].values).max() <= 0.11
-    np.testing.assert_allclose(at_once["accuracy"], in_groups["accuracy"], atol=1 / 72)
+    assert area.n_read == 1 + 4 * 3 * 2  # a survey; labellings, splits and passes
+    for name in ("accuracy", "accuracy_per_split", "null_quantile"):
+        difference = np.abs(at_once[name].values - in_groups[name].values)
+        assert difference.max() <= 1 / 24  # one presentation of a split on a border
 
 
 def test_few_units_are_held_whole(rng, population_of, in_blocks):
