@@ -60,7 +60,8 @@ class ShrunkCovariance:
             deviations, scale = self._standardised(patterns[:, rows], means[:, code, None])
             self._deviation = self._deviation + _length(deviations)
             standardised = deviations / scale
-            self._lengths[code] = self._lengths[code] + standardised.square().sum(dim=2)
+            lengths = torch.linalg.vector_norm(standardised, dim=2).square()
+            self._lengths[code] = self._lengths[code] + lengths
             if self._shrinkage is None and self._n_units > deviations.shape[1]:
                 self._grams[code] = self._grams[code] + standardised @ standardised.mT
             elif self._shrinkage is None:
@@ -74,14 +75,17 @@ class ShrunkCovariance:
                 "responses do not vary within classes, so LDA is undefined; "
                 "drop such time bins or use nearest_mean"
             )
-        root, ridge = torch.empty_like(patterns), torch.zeros_like(patterns[:, 0])
+        # Rows of the root lie class by class: which is which does not matter to the covariance.
+        first, root, ridge = 0, torch.empty_like(patterns), torch.zeros_like(patterns[:, 0])
         total = torch.zeros_like(patterns[:, 0, 0])
         for code, rows in enumerate(self._rows):
             deviations, scale = self._standardised(patterns[:, rows], means[:, code, None])
             n, intensity = deviations.shape[1], self._intensity(code)
             share = n / patterns.shape[1]
             weight = share * intensity * self._mean_variance(code)
-            root[:, rows] = (share * (1 - intensity) / n).sqrt()[:, None, None] * deviations
+            factor = (share * (1 - intensity) / n).sqrt()[:, None, None]
+            torch.mul(deviations, factor, out=root[:, first : first + n])
+            first += n
             ridge += weight[:, None] * scale[:, 0].square()
             total += weight
         return Parts(root=root, ridge=ridge, is_full=total > 0)
@@ -91,7 +95,8 @@ class ShrunkCovariance:
         deviations = patterns - mean
         if self._shrinkage is not None:
             return deviations, torch.ones_like(mean)
-        scale = deviations.square().mean(dim=1, keepdim=True).sqrt()
+        scale = torch.linalg.vector_norm(deviations, dim=1, keepdim=True)
+        scale /= deviations.shape[1] ** 0.5
         constant = scale <= _ROUNDING * mean.abs()
         return deviations, scale.masked_fill(constant, 1.0)
 
@@ -143,5 +148,8 @@ def _intensity(
     n = lengths.shape[1]
     squared_norm = squares / n**2
     distance = squared_norm - lengths.mean(dim=1).square() / p
-    excess = torch.minimum((lengths.square().mean(dim=1) - squared_norm) / n, distance)
-    return torch.where(excess > 0, excess / torch.where(excess > 0, distance, 1.0), 0.0)
+    spread = lengths.square().mean(dim=1) - squared_norm
+    # A class of two has none: what is left of the difference then is rounding.
+    found = (spread > _ROUNDING * squared_norm) & (distance > 0)
+    intensity = torch.minimum(spread / n, distance) / torch.where(found, distance, 1.0)
+    return torch.where(found, intensity, 0.0)

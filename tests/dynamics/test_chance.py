@@ -5,10 +5,12 @@ from math import comb
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import balanced_accuracy_score
 
 from neurorec.dynamics import decoding_over_time, significant_accuracy
 from neurorec.dynamics.chance import effective_n, shares
+from neurorec.dynamics.tally import _by_chance
 from neurorec.geometry import NearestMean
 
 
@@ -81,9 +83,6 @@ def test_threshold_of_a_result_is_that_of_the_largest_class(rng, population_of):
 @pytest.mark.parametrize("balanced", [False, True])
 def test_chance_is_the_mean_over_all_deals(balanced):
     """Every order of the five names that were given, by counting."""
-    from neurorec.dynamics.tally import _by_chance
-
-    torch = pytest.importorskip("torch")
     truth, named = np.array([0, 0, 0, 1, 2]), np.array([0, 2, 0, 1, 1])
     weights = shares(truth[None], balanced=balanced)[0]
     deals = [weights[np.array(deal) == truth].sum() for deal in permutations(named)]

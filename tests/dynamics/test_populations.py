@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -185,6 +186,13 @@ def test_held_out_activity_has_no_influence(rng, population_of, classifier):
     )
     assert np.abs(before[0] - after[0]).max() <= 1 / 24 + 1e-12
     assert np.abs(before[1:] - after[1:]).max() > 1 / 24  # which train on it
+
+
+def test_ties_go_to_the_first_class(rng):
+    """As ``argmax`` says of the same numbers, of which few are different."""
+    numbers = torch.from_numpy(rng.integers(0, 3, size=(5, 2, 40)).astype(float))
+    found = evidence._first_largest(numbers)
+    np.testing.assert_array_equal(found.numpy(), numbers.numpy().argmax(axis=0))
 
 
 def test_a_decoder_with_options(rng, population_of):
