@@ -109,7 +109,7 @@ class _Fitting(AbstractFitting):
 
     def observe(self, step: int, patterns: Block) -> None:
         centred = patterns - patterns.mean(dim=1, keepdim=True)
-        self._kernel = self._kernel + centred @ centred.mT
+        self._kernel = self._kernel + lower_products(centred.mT)
 
     def coefficients(self, patterns: Block) -> BlockRules:
         mean = patterns.mean(dim=1, keepdim=True)

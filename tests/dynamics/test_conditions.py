@@ -5,7 +5,13 @@ import pytest
 import xarray as xr
 
 from neurorec import assemblies
-from neurorec.dynamics import CLASSIFIERS, cross_condition_generalization, decoding_over_time
+from neurorec.dynamics import (
+    CLASSIFIERS,
+    conditions,
+    cross_condition_generalization,
+    decoding_over_time,
+)
+from neurorec.dynamics.tally import tally
 from neurorec.geometry import RidgeDecoder
 
 POSITIONS = np.array(["lower", "middle", "upper"])
@@ -152,6 +158,23 @@ def test_labels_and_numbers(rng, tmp_path):
         population(rng), condition="position", n_folds=3, train="all_but_one", balanced=True
     )
     assert others["train_condition"].values.tolist() == ["not lower", "not middle", "not upper"]
+
+
+def test_permuted_labels_stay_in_their_repetition_and_condition(rng, monkeypatch):
+    seen = []
+
+    def watched(problem, splits, dealt, groups, **options):
+        seen.append(dealt)
+        return tally(problem, splits, dealt, groups, **options)
+
+    monkeypatch.setattr(conditions, "tally", watched)
+    assembly = population(rng)
+    cross_condition_generalization(assembly, condition="position", n_folds=3, n_permutations=5)
+    strata = zip(assembly["repetition"].values, assembly["position"].values, strict=True)
+    names = np.array([f"{repetition} {position}" for repetition, position in strata])
+    for name in np.unique(names):
+        assert (np.sort(seen[0][:, names == name], axis=1) == [0, 1, 2]).all()
+    assert len(np.unique(seen[0], axis=0)) == 6
 
 
 @pytest.mark.data
