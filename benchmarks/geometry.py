@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import _geometry_crossnobis as noisy
+from benchmarks import _geometry_decoding as decoding
 from benchmarks import _geometry_pass
 from benchmarks._compare import processor, seconds
 from benchmarks._geometry_rsa import dual_bootstrap
-from neurorec import assemblies, dynamics, geometry
+from neurorec import assemblies, geometry
 from neurorec._checks import atomic_path
 
 with warnings.catch_warnings():
@@ -138,52 +138,8 @@ def kendall(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
 
 
 def generalization(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
-    """Shrinkage LDA from every to every time bin, 5 folds."""
-    n, p, n_bins = (100, 30, 5) if quick else (400, 200, 30)
-    labels = np.tile(np.arange(4), n // 4)
-    code = 0.3 * rng.normal(size=(4, p, n_bins))
-    values = code[labels] + rng.normal(size=(n, p, n_bins))
-    repetition = np.arange(n) // 4
-    assembly = assemblies.build(
-        values,
-        presentation={
-            "stimulus_id": np.array([f"s{c}" for c in labels]),
-            "repetition": repetition,
-            "object_name": labels,
-        },
-        neuroid={"neuroid_id": np.arange(p).astype(str), "region": np.full(p, "IT")},
-        time_bin_start=10.0 * np.arange(n_bins),
-        time_bin_end=10.0 * np.arange(1, n_bins + 1),
-    )
-    folds = repetition * 5 // (n // 4)
-    return [
-        in_turn(
-            f"temporal generalization, LDA, {n} x {p}, {n_bins} x {n_bins} bins, 5 folds",
-            "scikit-learn LinearDiscriminantAnalysis, test bins stacked",
-            lambda: loop_over_estimators(values, labels, folds),
-            lambda: (
-                dynamics.temporal_generalization(
-                    assembly, classifier="shrinkage_lda", n_folds=5, standardise=False
-                )["accuracy"].values
-            ),
-            tolerance=1.5 / n,  # one presentation on the border of two classes
-            n_runs=max(1, n_runs // 3),
-        )
-    ]
-
-
-def loop_over_estimators(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Fit each time bin of each fold, and predict all time bins in one call."""
-    n, p, n_bins = values.shape
-    correct = np.zeros((n_bins, n_bins))
-    for fold in range(5):
-        train, test = folds != fold, folds == fold
-        stacked = values[test].transpose(2, 0, 1).reshape(-1, p)
-        for t in range(n_bins):
-            estimator = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-            predicted = estimator.fit(values[train][:, :, t], labels[train]).predict(stacked)
-            correct[t] += (predicted.reshape(n_bins, -1) == labels[test]).sum(axis=1)
-    return correct / n
+    """Classifiers from every to every time bin."""
+    return decoding.generalization(rng, quick=quick, n_runs=n_runs, in_turn=in_turn)
 
 
 def bootstrap(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:

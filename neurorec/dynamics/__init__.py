@@ -1,5 +1,9 @@
 """Dynamics: decoding over time and across times, latencies, speed and accuracy."""
 
+from neurorec.dynamics.chance import significant_accuracy as significant_accuracy
+from neurorec.dynamics.conditions import (
+    cross_condition_generalization as cross_condition_generalization,
+)
 from neurorec.dynamics.decoding import CLASSIFIERS as CLASSIFIERS
 from neurorec.dynamics.generalization import decoding_over_time as decoding_over_time
 from neurorec.dynamics.generalization import temporal_generalization as temporal_generalization

@@ -51,6 +51,22 @@ def assign_folds(
     return _by_stimulus(assembly, labels, n_folds, np.random.default_rng(seed))
 
 
+def exchangeable(
+    assembly: xr.DataArray, folds: Int64[np.ndarray, " presentation"], *, fold: str | int
+) -> tuple[Int64[np.ndarray, " presentation"], Int64[np.ndarray, " presentation"]]:
+    """What exchanges labels under the null hypothesis: items, and the strata they stay in.
+
+    Folds by repetition: presentations, within their repetition, so that what drifts from one to
+    the next stays where it is. Stratified folds: stimuli with all their presentations, within
+    their fold, since presentations of a stimulus are alike whatever its class.
+    """
+    if fold == "repetition":
+        _, strata = np.unique(assembly["repetition"].values, return_inverse=True)
+        return np.arange(len(folds)), strata.ravel().astype(np.int64)
+    _, items = np.unique(assembly["stimulus_id"].values, return_inverse=True)
+    return items.ravel().astype(np.int64), folds
+
+
 def _by_repetition(
     assembly: xr.DataArray, labels: np.ndarray, n_folds: int
 ) -> Int64[np.ndarray, " presentation"]:

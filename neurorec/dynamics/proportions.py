@@ -1,11 +1,11 @@
 """Intervals of proportions."""
 
 import numpy as np
-from jaxtyping import Float64, Integer
+from jaxtyping import Float64, Num
 
 
 def wilson_interval(
-    n_successes: Integer[np.ndarray, "*any"], n: int, *, level: float
+    n_successes: Num[np.ndarray, "*any"], n: float | int, *, level: float | int
 ) -> tuple[Float64[np.ndarray, "*any"], Float64[np.ndarray, "*any"]]:
     """Wilson's score interval of ``n_successes`` out of ``n``.
 

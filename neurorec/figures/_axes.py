@@ -106,6 +106,16 @@ def matrix(
     return image
 
 
+def outlines(inside: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[list[tuple[float, float]]]:
+    """Edges between cells that are inside and cells that are not, as (start, end)."""
+    found = []
+    for row, column in np.argwhere(inside[1:] != inside[:-1]):
+        found.append([(x[column], y[row + 1]), (x[column + 1], y[row + 1])])
+    for row, column in np.argwhere(inside[:, 1:] != inside[:, :-1]):
+        found.append([(x[column + 1], y[row]), (x[column + 1], y[row + 1])])
+    return found
+
+
 def even_edges(centres: np.ndarray, what: str) -> tuple[float, float]:
     """Outer edges of evenly spaced cells around ``centres``.
 

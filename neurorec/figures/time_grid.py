@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from neurorec.figures._axes import SIMILARITY_MAP, colour_bar, stimulus_marks
+from neurorec.figures._axes import SIMILARITY_MAP, colour_bar, outlines, stimulus_marks
 from neurorec.figures._finish import finish
 from neurorec.figures._fit_curves import (
     CHOSEN,
@@ -136,7 +136,7 @@ def _draw_matrix(axes: Axes, result: Fitted) -> QuadMesh:
     colours = colormaps[SIMILARITY_MAP].with_extremes(bad=FAINT)
     values = np.ma.masked_invalid(result.median)
     image = axes.pcolormesh(x, y, values, cmap=colours, vmin=0.0, vmax=highest, rasterized=True)
-    around = LineCollection(_outlines(_excludes_zero(result), x, y), colors="white", linewidths=0.9)
+    around = LineCollection(outlines(_excludes_zero(result), x, y), colors="white", linewidths=0.9)
     axes.add_collection(around, autolim=False)
     rows = _best_rows(result)
     known = rows >= 0
@@ -225,16 +225,6 @@ def _best_rows(result: Fitted) -> np.ndarray:
     excludes = np.take_along_axis(_excludes_zero(result), best[None], axis=0)[0]
     sure = excludes if result.has_intervals else known
     return np.where(sure, best, -1)
-
-
-def _outlines(inside: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[list[tuple[float, float]]]:
-    """Edges between cells that are inside and cells that are not, as (start, end)."""
-    found = []
-    for row, column in np.argwhere(inside[1:] != inside[:-1]):
-        found.append([(x[column], y[row + 1]), (x[column + 1], y[row + 1])])
-    for row, column in np.argwhere(inside[:, 1:] != inside[:, :-1]):
-        found.append([(x[column + 1], y[row]), (x[column + 1], y[row + 1])])
-    return found
 
 
 def _bin_edges(result: Fitted) -> np.ndarray:

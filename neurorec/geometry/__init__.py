@@ -32,6 +32,7 @@ from neurorec.geometry.permutation import Permutations as Permutations
 from neurorec.geometry.permutation import permutation_test as permutation_test
 from neurorec.geometry.poisson_prior import PoissonPrior as PoissonPrior
 from neurorec.geometry.resampling import Resampling as Resampling
+from neurorec.geometry.ridge_decoder import RidgeDecoder as RidgeDecoder
 from neurorec.geometry.separability import linear_separability as linear_separability
 from neurorec.geometry.shrinkage_lda import ShrinkageLDA as ShrinkageLDA
 from neurorec.geometry.subspaces import alignment_index as alignment_index

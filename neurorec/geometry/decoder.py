@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int64
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import validation
 from sklearn.utils.multiclass import check_classification_targets
+
+from neurorec.geometry.fitting import AbstractFitting, Codes, fitted_at_once
 
 _Patterns = Float64[np.ndarray, "presentation neuroid"]
 _Codes = Int64[np.ndarray, " presentation"]
@@ -28,9 +31,19 @@ class AbstractLinearDecoder(ClassifierMixin, BaseEstimator, ABC):
         (class).
     """
 
+    #: Whether what is kept between passes over the units grows with the number of labellings.
+    fits_each_labelling: ClassVar[bool] = False
+
     @abstractmethod
+    def fitting(self, codes: Codes, n_classes: int, n_units: int) -> AbstractFitting:
+        """A fit of labels that are coded 0 to ``n_classes - 1``, to be shown the units."""
+
     def rule(self, patterns: _Patterns, codes: _Codes, n_classes: int) -> Rule:
-        """Coefficients and intercepts for labels that are coded 0 to ``n_classes - 1``."""
+        """Coefficients and intercepts of one labelling in one time bin."""
+        fitting = self.fitting(torch.from_numpy(codes)[None], n_classes, patterns.shape[1])
+        block = torch.from_numpy(np.ascontiguousarray(patterns))[None]
+        coefficients, intercepts = fitted_at_once(fitting, block)
+        return coefficients[0, 0].numpy(), intercepts[0, 0].numpy()
 
     def fit(self, X: Any, y: Any) -> "AbstractLinearDecoder":
         """Fit to patterns ``X`` (presentation, neuroid) with labels ``y`` and return ``self``.
@@ -64,12 +77,6 @@ class AbstractLinearDecoder(ClassifierMixin, BaseEstimator, ABC):
 
     def _evidence(self, patterns: _Patterns) -> np.ndarray:
         return patterns @ self.coef_.T + self.intercept_
-
-
-def class_means(patterns: _Patterns, codes: _Codes, n_classes: int) -> np.ndarray:
-    """Mean pattern of each class (class, neuroid)."""
-    indicator = np.eye(n_classes)[codes]  # (presentation, class)
-    return (indicator.T @ patterns) / indicator.sum(axis=0)[:, None]
 
 
 def _validated(estimator: Any, *data: Any, **options: Any) -> Any:

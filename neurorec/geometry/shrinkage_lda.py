@@ -3,14 +3,21 @@
 from numbers import Real
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64, Int64
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+import torch
+from torch import Tensor
 
-from neurorec.geometry.decoder import AbstractLinearDecoder, Rule, class_means
-
-_Patterns = Float64[np.ndarray, "presentation neuroid"]
-_Means = Float64[np.ndarray, "n_classes neuroid"]
+from neurorec.geometry.decoder import AbstractLinearDecoder
+from neurorec.geometry.fitting import (
+    AbstractFitting,
+    Block,
+    BlockRules,
+    Codes,
+    Intercepts,
+    class_means,
+    lower_products,
+    mean_weights,
+)
+from neurorec.geometry.shrunk_covariance import Parts, ShrunkCovariance
 
 
 class ShrinkageLDA(AbstractLinearDecoder):
@@ -51,28 +58,22 @@ class ShrinkageLDA(AbstractLinearDecoder):
     Ledoit and Wolf (2004) Journal of Multivariate Analysis 88:365.
     """
 
+    fits_each_labelling = True
+
     def __init__(self, shrinkage: Any = "auto") -> None:
         self.shrinkage = shrinkage
 
-    def rule(self, patterns: Any, codes: Any, n_classes: int) -> Rule:
-        """Solve for the discriminants in closed form."""
+    def fitting(self, codes: Codes, n_classes: int, n_units: int) -> AbstractFitting:
+        """Discriminants in closed form, one labelling after the other."""
         _check_shrinkage(self.shrinkage)
-        sizes = np.bincount(codes, minlength=n_classes)
+        sizes = torch.stack([torch.bincount(one, minlength=n_classes) for one in codes])
         if sizes.min() < 2:
             raise ValueError(
                 "LDA needs at least 2 presentations of each class in training, got a class with "
                 "1 sample; add presentations or use nearest_mean"
             )
-        means = class_means(patterns, codes, n_classes)
-        deviations = patterns - means[codes]
-        if np.abs(deviations).max() <= 1e-12 * np.abs(patterns).max():
-            raise ValueError(
-                "responses do not vary within classes, so LDA is undefined; "
-                "drop such time bins or use nearest_mean"
-            )
-        root, ridge = covariance_parts(deviations, codes, self.shrinkage)
-        coefficients = _solve(root, ridge, means)
-        return coefficients, -0.5 * (coefficients * means).sum(axis=1) + np.log(sizes / len(codes))
+        shrinkage = None if self.shrinkage == "auto" else float(self.shrinkage)
+        return _Fittings([_Fitting(one, n_classes, n_units, shrinkage) for one in codes])
 
 
 def _check_shrinkage(shrinkage: Any) -> None:
@@ -82,70 +83,99 @@ def _check_shrinkage(shrinkage: Any) -> None:
     raise ValueError(f'shrinkage must be "auto" or a number from 0 to 1, got {shrinkage!r}')
 
 
-def covariance_parts(
-    deviations: _Patterns, codes: Int64[np.ndarray, " presentation"], shrinkage: Any
-) -> tuple[_Patterns, Float64[np.ndarray, " neuroid"]]:
-    """``root`` and ``ridge`` such that the covariance is ``root' root + diag(ridge)``.
+class _Fittings(AbstractFitting):
+    """The covariance depends on the labels, so that each labelling has a fit of its own."""
 
-    ``deviations`` are patterns less the mean of their class.
+    def __init__(self, each: "list[_Fitting]") -> None:
+        self._each = each
+
+    @property
+    def n_passes(self) -> int:
+        return self._each[0].n_passes
+
+    def observe(self, step: int, patterns: Block) -> None:
+        for one in self._each:
+            one.observe(step, patterns)
+
+    def coefficients(self, patterns: Block) -> BlockRules:
+        return torch.stack([one.coefficients(patterns) for one in self._each], dim=1)
+
+    def intercepts(self) -> Intercepts:
+        return torch.stack([one.intercepts() for one in self._each], dim=1)
+
+
+class _Fitting:
+    """One labelling: the covariance in the first pass, inner products in the second."""
+
+    def __init__(self, codes: Tensor, n_classes: int, n_units: int, shrinkage: float | None):
+        self._weights = mean_weights(codes[None], n_classes)
+        self._covariance = ShrunkCovariance(codes, n_classes, n_units, shrinkage)
+        self._in_units = n_units <= len(codes)
+        sizes = torch.bincount(codes, minlength=n_classes).to(torch.float64)
+        self._log_shares = (sizes / len(codes)).log()
+        zero = torch.zeros((), dtype=torch.float64, device=codes.device)
+        self._inner, self._cross, self._lengths, self._dual = zero, zero, zero, None
+
+    @property
+    def n_passes(self) -> int:
+        return 1 if self._in_units else 2
+
+    def observe(self, step: int, patterns: Block) -> None:
+        means = self._means(patterns)
+        if step == 0:
+            self._covariance.observe(patterns, means)
+            return
+        parts = self._covariance.parts(patterns, means)
+        weighted, _ = parts.scaled(means)
+        self._inner = self._inner + weighted @ parts.root.mT
+        self._cross = self._cross + weighted @ means.mT
+
+    def coefficients(self, patterns: Block) -> Tensor:
+        means = self._means(patterns)
+        parts = self._covariance.parts(patterns, means)
+        if self._in_units:
+            found = _solve_in_units(parts, means)
+        else:
+            if self._dual is None:
+                self._dual = _solve_in_presentations(self._inner, self._cross, parts.is_full)
+            weighted, scaled = parts.scaled(means)
+            found = scaled + self._dual.mT @ weighted
+        self._lengths = self._lengths + (found * means).sum(dim=2)
+        return found
+
+    def intercepts(self) -> Tensor:
+        return self._log_shares - 0.5 * self._lengths
+
+    def _means(self, patterns: Block) -> Tensor:
+        return class_means(self._weights, patterns)[:, 0]
+
+
+def _solve_in_units(parts: Parts, means: Tensor) -> Tensor:
+    """``means @ inverse(covariance)``; the pseudo-inverse where there is no inverse."""
+    covariance = lower_products(parts.root)
+    covariance.diagonal(dim1=1, dim2=2).add_(parts.ridge)
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    if failed.any():
+        tolerance = covariance.shape[-1] * torch.finfo(torch.float64).eps
+        complete = covariance.tril() + covariance.tril(diagonal=-1).mT
+        return means @ torch.linalg.pinv(complete, rtol=tolerance, hermitian=True)
+    return torch.cholesky_solve(means.mT, factor).mT
+
+
+def _solve_in_presentations(inner: Tensor, cross: Tensor, is_full: Tensor) -> Tensor:
+    """What each presentation adds to the discriminants: Woodbury's identity.
+
+    Without shrinkage and with more neuroids than presentations the covariance has no inverse; then
+    it is the pseudo-inverse, twice that of the inner products.
     """
-    root, ridge = np.empty_like(deviations), np.zeros(deviations.shape[1])
-    for code in np.unique(codes):
-        rows = codes == code
-        of_class = deviations[rows]
-        n, share = len(of_class), rows.mean()
-        scale = _deviation(of_class) if shrinkage == "auto" else np.ones(deviations.shape[1])
-        standardised = of_class / scale
-        intensity = ledoit_wolf_intensity(standardised) if shrinkage == "auto" else float(shrinkage)
-        root[rows] = np.sqrt(share * (1 - intensity) / n) * of_class
-        ridge += share * intensity * (standardised**2).mean() * scale**2
-    return root, ridge
-
-
-def _deviation(deviations: _Patterns) -> Float64[np.ndarray, " neuroid"]:
-    """Standard deviation of each neuroid; one for those that do not vary."""
-    deviation = np.sqrt((deviations**2).mean(axis=0))
-    # Residues of rounding, as those of a constant that is no binary fraction, are no variance.
-    return np.where(deviation > 1e-12 * max(deviation.max(), 1e-300), deviation, 1.0)
-
-
-def ledoit_wolf_intensity(centred: _Patterns) -> float:
-    r"""Optimal shrinkage towards the mean variance, from presentations-by-presentations sums.
-
-    .. math::
-
-        \alpha = \min(b, d) / d, \quad
-        d = \|S\|_F^2 - p \mu^2, \quad
-        b = \tfrac1n \Bigl(\tfrac1n \sum_i \|x_i\|^4 - \|S\|_F^2\Bigr)
-
-    with ``S`` the covariance, ``p`` neuroids and :math:`\mu = \mathrm{tr}\, S / p`.
-    """
-    n, p = centred.shape
-    small = centred.T @ centred if p <= n else centred @ centred.T
-    squared_norm = (small**2).sum() / n**2
-    lengths = (centred**2).sum(axis=1)
-    distance = squared_norm - (lengths.sum() / n) ** 2 / p
-    excess = min(((lengths**2).sum() / n - squared_norm) / n, distance)
-    return 0.0 if excess <= 0 else float(excess / distance)
-
-
-def _solve(root: _Patterns, ridge: Float64[np.ndarray, " neuroid"], means: _Means) -> _Means:
-    """``means @ inverse(root' root + diag(ridge))``."""
-    n, p = root.shape
-    if p <= n:
-        covariance = root.T @ root
-        covariance[np.diag_indices(p)] += ridge
-        try:
-            return cho_solve(cho_factor(covariance), means.T).T
-        except LinAlgError:
-            return np.linalg.lstsq(covariance, means.T, rcond=None)[0].T
-    if ridge.min() > 0:  # Woodbury's identity
-        weighted = root / ridge
-        inner = weighted @ root.T
-        inner[np.diag_indices(n)] += 1
-        scaled = means / ridge
-        return scaled - cho_solve(cho_factor(inner), root @ scaled.T).T @ weighted
-    # Without shrinkage and with more neuroids than presentations: the pseudo-inverse.
-    _, s, vt = np.linalg.svd(root, full_matrices=False)
-    kept = s > s[0] * np.sqrt(p * np.finfo(float).eps)
-    return ((means @ vt[kept].T) / s[kept] ** 2) @ vt[kept]
+    eye = torch.eye(inner.shape[-1], dtype=inner.dtype, device=inner.device)
+    found = torch.empty_like(cross)
+    if is_full.any():
+        factor = torch.linalg.cholesky(inner[is_full] + eye)
+        found[is_full] = -torch.cholesky_solve(cross[is_full], factor)
+    for t in (~is_full).nonzero().flatten().tolist():
+        values, vectors = torch.linalg.eigh(inner[t])
+        kept = values > values[-1] * values.shape[-1] * torch.finfo(torch.float64).eps * 10
+        taken = vectors[:, kept]
+        found[t] = taken @ ((taken.mT @ cross[t]) / values[kept, None].square())
+    return found

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurorec.dynamics.folds import assign_folds
+from neurorec.dynamics.folds import assign_folds, exchangeable
 
 
 def labels(assembly):
@@ -92,3 +92,16 @@ def test_other_kinds_and_numbers(rng, population_of):
         assign_folds(assembly, labels(assembly), fold="session", n_folds=2, seed=0)
     with pytest.raises(ValueError, match="at least 2 folds, got 1"):
         assign_folds(assembly, labels(assembly), fold=1, n_folds=10, seed=0)
+
+
+def test_what_exchanges_labels(rng, population_of):
+    """Presentations within their repetition; stimuli, with all presentations, within their fold."""
+    assembly = population_of(rng)
+    folds = assign_folds(assembly, labels(assembly), fold=2, n_folds=2, seed=0)
+    items, strata = exchangeable(assembly, folds, fold="repetition")
+    assert len(np.unique(items)) == 72
+    np.testing.assert_array_equal(strata, assembly["repetition"].values)
+    items, strata = exchangeable(assembly, folds, fold=2)
+    stimuli = np.unique(assembly["stimulus_id"].values, return_inverse=True)[1].ravel()
+    np.testing.assert_array_equal(items, stimuli)
+    np.testing.assert_array_equal(strata, folds)

@@ -20,7 +20,7 @@ from neurorec.figures import (
     variance_partition,
     variance_partition_table,
 )
-from neurorec.figures.time_grid import _outlines
+from neurorec.figures._axes import outlines
 
 from .fits import fitted, partition
 
@@ -310,7 +310,7 @@ def test_the_line_runs_around_the_cells_whose_interval_excludes_zero():
     inside = np.array([[True, False], [True, True]])
     x, y = np.array([0.0, 10.0, 20.0]), np.array([-0.5, 0.5, 1.5])
     edges, of_others = (
-        {tuple(map(tuple, edge)) for edge in _outlines(cells, x, y)} for cells in (inside, ~inside)
+        {tuple(map(tuple, edge)) for edge in outlines(cells, x, y)} for cells in (inside, ~inside)
     )
     # The lower right cell is outside: the edges above it and to its left.
     assert edges == {((10.0, 0.5), (20.0, 0.5)), ((10.0, -0.5), (10.0, 0.5))}
