@@ -128,7 +128,7 @@ def _read(source: Any, other: Any, debiased: bool, undefined: str, device: str) 
 
 
 def _aligned(
-    pair: Pair, kernels: list[Kernels], debiased: bool, undefined: str, *, method: str, **attrs: Any
+    pair: Pair, kernels: list[Tensor], debiased: bool, undefined: str, *, method: str, **attrs: Any
 ) -> xr.DataArray:
     """Cosines of kernels."""
     unit = [_unit(one, debiased, undefined) for one in kernels]

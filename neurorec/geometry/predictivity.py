@@ -19,6 +19,7 @@ DIRECTIONS: Final = ("forward", "backward")
 #: Penalties that are tried, as multiples of the mean eigenvalue of a training Gram matrix.
 PENALTIES: Final = tuple(float(p) for p in 10.0 ** np.arange(-4, 4.5, 0.5))
 
+_Responses = Float64[Tensor, "time_bin_b stimulus stimulus"]
 _Errors = Float64[Tensor, "time_bin time_bin_b"]
 
 
@@ -109,9 +110,7 @@ def _checked(penalties: Sequence[float]) -> list[float]:
     return grid
 
 
-def _explained(
-    x: Kernels, y: Kernels, pair: Pair, folds: KFold, grid: list[float]
-) -> Float64[Tensor, "time_bin time_bin_b"]:
+def _explained(x: Kernels, y: _Responses, pair: Pair, folds: KFold, grid: list[float]) -> _Errors:
     """Explained share of ``y`` from ``x``."""
     residual, total = x.new_zeros(len(x), len(y)), x.new_zeros(len(y))
     n_stimuli = x.shape[-1]
@@ -126,7 +125,7 @@ def _explained(
     return 1 - residual / total
 
 
-def _fold(x: Kernels, y: Kernels, n_train: int, grid: list[float]) -> _Errors:
+def _fold(x: Kernels, y: _Responses, n_train: int, grid: list[float]) -> _Errors:
     """Squared residuals at the held-out stimuli, which come last, with the best penalty."""
     inner = y[:, :n_train, :n_train]
     best, chosen = x.new_full((len(x), len(y)), torch.inf), x.new_zeros(len(x), len(y))
@@ -180,7 +179,7 @@ def _mean_prediction(
 
 
 def _quadratic(
-    makers: Float64[Tensor, "time_bin row stimulus"], y: Kernels
+    makers: Float64[Tensor, "time_bin row stimulus"], y: _Responses
 ) -> Float64[Tensor, "time_bin time_bin_b"]:
     """``tr(G K_y G')`` of every maker and every Gram matrix."""
     return (makers.mT @ makers).flatten(1) @ y.flatten(1).mT

@@ -105,30 +105,34 @@ def _with_room(pair: Pair, axes: list[Axes], undefined: str) -> Pair:
 
 
 _Coordinates = Float64[Tensor, "time_bin stimulus axis"]
+_CoordinatesB = Float64[Tensor, "time_bin_b stimulus axis_b"]
 _Positions = Int[Tensor, " pair"]
 
 
 def _coordinates(axes: Axes, alpha: float, angular: bool) -> _Coordinates:
     """Partially whitened responses in their principal axes; of norm one for angles."""
-    scales = alpha * axes.variances.sqrt() + (1 - alpha) * (axes.variances > 0)
+    variances = axes.variances
+    scales = torch.where(variances > 0, alpha * variances.sqrt() + (1 - alpha), 0.0)
     if angular:
         norms = torch.linalg.vector_norm(scales, dim=-1, keepdim=True)
         scales = torch.where(norms > 0, scales / norms, 0.0)
     return axes.vectors * scales[:, None, :]
 
 
-def _nuclear_norms(a: _Coordinates, b: _Coordinates) -> Float64[Tensor, " pair"]:
+def _nuclear_norms(
+    a: Float64[Tensor, "pair stimulus axis"], b: Float64[Tensor, "pair stimulus axis_b"]
+) -> Float64[Tensor, " pair"]:
     return torch.linalg.svdvals(a.mT @ b).sum(dim=-1)
 
 
 def _angles(
-    first: _Coordinates, second: _Coordinates, rows: _Positions, columns: _Positions
+    first: _Coordinates, second: _CoordinatesB, rows: _Positions, columns: _Positions
 ) -> Float64[Tensor, " pair"]:
     return torch.arccos(_nuclear_norms(first[rows], second[columns]).clamp(max=1))
 
 
 def _distances(
-    first: _Coordinates, second: _Coordinates, rows: _Positions, columns: _Positions
+    first: _Coordinates, second: _CoordinatesB, rows: _Positions, columns: _Positions
 ) -> Float64[Tensor, " pair"]:
     squares = [x.square().sum(dim=(-2, -1)) for x in (first, second)]
     nuclear = _nuclear_norms(first[rows], second[columns])

@@ -36,7 +36,7 @@ def stochastic_shape_distance(
     other: Any = None,
     *,
     alpha: float | int = 1.0,
-    n_starts: int = 1,
+    n_starts: int = 3,
     n_iterations: int = 1000,
     seed: int = 0,
     undefined: str = "raise",
@@ -69,14 +69,15 @@ def stochastic_shape_distance(
         they are read already (``patterns_of(source, averaged=False)``). Numbers of repetitions
         may differ.
     alpha
-        1 is the 2-Wasserstein distance, 2 compares means only (Procrustes distance over the root
-        of the number of stimuli), 0 covariances only.
+        1 is the 2-Wasserstein distance, 2 compares means only (Procrustes distance times
+        :math:`\sqrt{2 / n}`), 0 covariances only.
     n_starts
-        Rotations to start from: that between means, then random ones.
+        Rotations to start from: that between means, that with the last of its singular axes
+        reflected, then with random ones reflected.
     n_iterations
         Turns at most.
     seed
-        Of random rotations.
+        Of random reflections.
     undefined
         ``"raise"``, or ``"nan"`` to give NaN for time bins in which all presentations evoke the
         same.
@@ -202,10 +203,12 @@ def _trials(presentations: Patterns, means: Patterns, undefined: str) -> tuple[S
     return side, _Trials(means=centres, deviations=deviations)
 
 
-_Index = Int[Tensor, " any"]
+_Presentations = Int[Tensor, " presentation"]
 
 
-def _places(presentations: Patterns, means: Patterns) -> tuple[_Index, _Index, _Index]:
+def _places(
+    presentations: Patterns, means: Patterns
+) -> tuple[_Presentations, _Presentations, Int[Tensor, " stimulus"]]:
     """Stimulus and number of each presentation, and how many each stimulus has."""
     identifiers = np.asarray(presentations.stimulus_ids)
     position = {identifier: i for i, identifier in enumerate(means.stimulus_ids)}
@@ -241,19 +244,21 @@ class _Search:
         x = _Trials(means=first.means[rows], deviations=first.deviations[rows])
         y = _Trials(means=second.means[columns], deviations=second.deviations[columns])
         signal = x.means.mT @ y.means
-        starts = [_polar(signal), *self._random(signal)]
+        starts = self._starts(signal)
         overlaps = [self._climb(x, y, self.alpha * signal, power, start) for start in starts]
         best = torch.stack(overlaps).amax(dim=0)
         return ((power - 2 * best).clamp(min=0) / x.means.shape[1]).sqrt()
 
-    def _random(self, like: Tensor) -> list[Tensor]:
-        """Random rotations, the same for all pairs."""
+    def _starts(self, signal: Float64[Tensor, "pair axis axis_b"]) -> list[Tensor]:
+        """The best rotation of the means, and that with some of its axes reflected."""
+        # Reflections of singular axes, rather than rotations drawn at random, do not depend on the
+        # signs of principal axes, and are the same when populations change places.
+        left, _, right = torch.linalg.svd(signal, full_matrices=False)
         rng = np.random.default_rng(self.seed)
-        side = max(like.shape[-2:])
-        drawn = [rng.normal(size=(side, side)) for _ in range(self.n_starts - 1)]
-        rotations = [torch.from_numpy(np.linalg.qr(one)[0]).to(like) for one in drawn]
-        n, n_b = like.shape[-2:]
-        return [_polar(one[:n, :n_b]).expand(len(like), -1, -1) for one in rotations]
+        signs = rng.choice([-1.0, 1.0], size=(self.n_starts, left.shape[-1]))
+        signs[0] = 1
+        signs[1:2] = np.where(np.arange(left.shape[-1]) == left.shape[-1] - 1, -1.0, 1.0)
+        return [left * torch.from_numpy(one).to(signal) @ right for one in signs]
 
     def _climb(
         self, x: _Trials, y: _Trials, signal: Tensor, power: Tensor, rotation: Tensor

@@ -1,12 +1,15 @@
-"""Linear CKA: known answers, invariances, definition in feature space, debiasing, bad input."""
+"""Linear and RBF CKA: known answers, invariances, definitions, debiasing, bad input."""
 
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rsatoolbox.data import Dataset
+from rsatoolbox.rdm import calc_rdm, compare
+from scipy.spatial.distance import pdist, squareform
 
-from neurorec.geometry import linear_cka
+from neurorec.geometry import linear_cka, rbf_cka
 
 
 def feature_space(x, y):
@@ -132,3 +135,70 @@ def test_nan_and_unknown_policy(assembly_of, rng):
     values[0, 0, 0] = np.inf
     with pytest.raises(ValueError, match="NaN or infinite"):
         linear_cka(assembly_of(values))
+
+
+def gaussian_kernel(x, bandwidth):
+    """Kornblith et al. (2019), from responses; the median is over pairs of different stimuli."""
+    d = pdist(x, "sqeuclidean")
+    return np.exp(-squareform(d) / (2 * bandwidth**2 * np.median(d)))
+
+
+@pytest.mark.parametrize("n", [7, 8])
+@pytest.mark.parametrize("bandwidth", [0.3, 1])
+def test_rbf_definition(assembly_of, rng, n, bandwidth):
+    x, y = rng.normal(5, 1, size=(n, 6)), rng.normal(size=(n, 20))
+    h = np.eye(n) - 1 / n
+    k, m = (h @ gaussian_kernel(z, bandwidth) @ h for z in (x, y))
+    expected = np.sum(k * m) / np.linalg.norm(k) / np.linalg.norm(m)
+    result = rbf_cka(assembly_of(x), assembly_of(y), bandwidth=bandwidth)
+    assert result.item() == pytest.approx(expected, abs=1e-11)
+
+
+def test_wide_kernels_are_linear(assembly_of, rng):
+    """``exp(-d / w)`` is ``1 - d / w`` up to the square, and centring leaves the Gram matrix."""
+    a = assembly_of(rng.normal(size=(12, 5, 3)))
+    np.testing.assert_allclose(rbf_cka(a, bandwidth=1e3), linear_cka(a), atol=1e-5)
+
+
+def test_rbf_bad_input(assembly_of, rng):
+    values = rng.normal(size=(10, 5, 2))
+    for bandwidth in (0, -1, np.inf):
+        with pytest.raises(ValueError, match="bandwidth must be a positive share"):
+            rbf_cka(assembly_of(values), bandwidth=bandwidth)
+    values[1:, :, 1] = values[0, :, 1]
+    values[9, :, 1] += 1
+    with pytest.raises(ValueError, match=r"more than half of the pairs .* time bins 1"):
+        rbf_cka(assembly_of(values))
+    assert np.isnan(rbf_cka(assembly_of(values), undefined="nan").values[:, 1]).all()
+
+
+def test_debiased_of_equal_distances(assembly_of, rng):
+    """A simplex: without its diagonal the Gram matrix is constant."""
+    values = np.stack([np.eye(6), rng.normal(size=(6, 6))], axis=2)
+    with pytest.raises(ValueError, match="equally far apart, as in time bins 0"):
+        linear_cka(assembly_of(values), debiased=True)
+    result = linear_cka(assembly_of(values), debiased=True, undefined="nan").values
+    assert np.isnan(result[0]).all()
+    assert result[1, 1] == pytest.approx(1)
+
+
+def test_rsatoolbox(assembly_of, rng):
+    """Its cosine of centred Gram matrices is the whitened cosine of squared distances."""
+    values = rng.normal(size=(10, 6, 2))
+    rdms = [calc_rdm(Dataset(values[:, :, t]), method="euclidean") for t in range(2)]
+    expected = compare(*rdms, method="cosine_cov").item()
+    # It solves for the whitened vectors with a tolerance of 1e-5.
+    assert linear_cka(assembly_of(values)).values[0, 1] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_debiased_over_many_draws(assembly_of):
+    """Independent populations of rank 60 over 20 stimuli: zero within four standard errors."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(20, 60, 60))
+    result = linear_cka(values, debiased=True).values
+    off = result[np.triu_indices(60, 1)]
+    # Pairs share time bins; averages over a bin's partners are nearly independent.
+    means = (result.sum(axis=1) - 1) / 59
+    assert abs(off.mean()) < 4 * means.std() / np.sqrt(60)
+    assert linear_cka(values).values[np.triu_indices(60, 1)].mean() > 0.7
