@@ -24,6 +24,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import _geometry_similarity as similarity
 from benchmarks._compare import processor, seconds
 from neurorec import assemblies, dynamics, geometry
 from neurorec._checks import atomic_path
@@ -213,6 +214,16 @@ def bootstrap(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row
     return rows
 
 
+def procrustes(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Procrustes distance without a matrix of units x units."""
+    return similarity.procrustes(rng, quick=quick, n_runs=n_runs, row=Row)
+
+
+def cka_over_time(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Linear CKA of all pairs of timesteps."""
+    return similarity.cka_over_time(rng, quick=quick, n_runs=n_runs, row=Row)
+
+
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
     packages = ("numpy", "scipy", "torch", "xarray", "scikit-learn", "rsatoolbox")
@@ -245,7 +256,7 @@ def main() -> None:
     n_runs = 2 if quick else 7
     rng = np.random.default_rng(0)
     before = machine()
-    jobs = (correlation_rdm, kendall, generalization, bootstrap)
+    jobs = (correlation_rdm, kendall, generalization, bootstrap, procrustes, cka_over_time)
     rows = [row for job in jobs for row in job(rng, quick=quick, n_runs=n_runs)]
     print_table(rows)
     if quick:
