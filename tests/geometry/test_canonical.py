@@ -86,6 +86,14 @@ def test_projection_weights_without_overlap(assembly_of, rng):
     assert cca(x, y, weighting="projection").item() == pytest.approx(1 / 3)
 
 
+def test_rounding_is_no_axis(assembly_of, rng):
+    """Three units with means 1e5 times their spread: the rest of the Gram matrix is rounding."""
+    x, y = rng.normal(size=(15, 3)), rng.normal(size=(15, 4))
+    expected = cca(assembly_of(x), assembly_of(y)).item()
+    # Inner products of 1e10 are rounded at 1e-6 and less, of variances near 15.
+    assert cca(assembly_of(x + 1e5), assembly_of(y)).item() == pytest.approx(expected, abs=1e-5)
+
+
 def test_as_many_units_as_stimuli(assembly_of, rng):
     wide = assembly_of(rng.normal(size=(8, 9, 2)))
     with pytest.raises(ValueError, match="CCA says nothing where a population spans all 8 stimuli"):
