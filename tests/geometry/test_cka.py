@@ -64,15 +64,14 @@ def test_one_under_rotation_scaling_and_shift(assembly_of, seed, scale, debiased
     )
 
 
-def test_debiased_is_zero_on_average_for_independent_populations(assembly_of, rng):
-    """With 20 times more neuroids than stimuli the plain measure is near one."""
-    n_cases, plain, debiased = 60, [], []
-    for _ in range(n_cases):
-        assembly = assembly_of(rng.normal(size=(10, 200, 2)))
-        plain.append(linear_cka(assembly).values[0, 1])
-        debiased.append(linear_cka(assembly, debiased=True).values[0, 1])
-    assert np.mean(plain) > 0.9
-    assert abs(np.mean(debiased)) < 4 * np.std(debiased) / np.sqrt(n_cases)
+def test_debiased_is_zero_on_average_for_independent_populations():
+    """With three times more neuroids than stimuli the plain measure is near one."""
+    values = np.random.default_rng(3).normal(size=(20, 60, 60))
+    result = linear_cka(values, debiased=True).values
+    # A bin's mean over its partners; those are nearly independent of one another.
+    means = (result.sum(axis=1) - 1) / 59
+    assert abs(means.mean()) < 4 * means.std() / np.sqrt(60)
+    assert linear_cka(values).values[np.triu_indices(60, 1)].mean() > 0.7
 
 
 def test_two_populations_are_matched(assembly_of, rng):
@@ -189,16 +188,3 @@ def test_rsatoolbox(assembly_of, rng):
     expected = compare(*rdms, method="cosine_cov").item()
     # It solves for the whitened vectors with a tolerance of 1e-5.
     assert linear_cka(assembly_of(values)).values[0, 1] == pytest.approx(expected, abs=1e-4)
-
-
-@pytest.mark.slow
-def test_debiased_over_many_draws(assembly_of):
-    """Independent populations of rank 60 over 20 stimuli: zero within four standard errors."""
-    rng = np.random.default_rng(3)
-    values = rng.normal(size=(20, 60, 60))
-    result = linear_cka(values, debiased=True).values
-    off = result[np.triu_indices(60, 1)]
-    # Pairs share time bins; averages over a bin's partners are nearly independent.
-    means = (result.sum(axis=1) - 1) / 59
-    assert abs(off.mean()) < 4 * means.std() / np.sqrt(60)
-    assert linear_cka(values).values[np.triu_indices(60, 1)].mean() > 0.7

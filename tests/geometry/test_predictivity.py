@@ -28,13 +28,12 @@ def test_scikit_learn(assembly_of, rng, sizes, penalties):
     x = rng.normal(3, 1, size=(20, sizes[0]))
     y = x @ rng.normal(size=sizes) + 2 * rng.normal(size=(20, sizes[1]))
     a, b = assembly_of(x), assembly_of(y)
-    for n_splits in (4, 5):
-        options = {"n_splits": n_splits, "penalties": penalties}
-        expected = in_unit_space(x, y, a, penalties, n_splits)
-        assert linear_predictivity(a, b, **options).item() == pytest.approx(expected, abs=1e-9)
-        expected = in_unit_space(y, x, a, penalties, n_splits)
-        back = linear_predictivity(a, b, direction="backward", **options).item()
-        assert back == pytest.approx(expected, abs=1e-9)
+    expected = in_unit_space(x, y, a, penalties, 5)
+    result = linear_predictivity(a, b, penalties=penalties).item()
+    assert result == pytest.approx(expected, abs=1e-9)
+    expected = in_unit_space(y, x, a, penalties, 4)
+    back = linear_predictivity(a, b, direction="backward", penalties=penalties, n_splits=4)
+    assert back.item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_every_time_bin_is_a_fit_of_its_own(assembly_of, rng):

@@ -100,7 +100,7 @@ def test_one_population_is_two_equal_ones(assembly_of, rng, name):
         np.testing.assert_allclose(np.diagonal(alone), best, atol=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.1, 10))
 @pytest.mark.parametrize("name", SYMMETRIC)
 def test_identity_and_range(assembly_of, name, seed, scale):
@@ -137,7 +137,7 @@ def test_triangle_inequality(assembly_of, seed, alpha, angular):
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
-def test_labels_and_file(assembly_of, rng, name, tmp_path):
+def test_labels(assembly_of, rng, name):
     a = case(assembly_of, rng.normal(size=(8, 5, 3)))
     b = case(assembly_of, rng.normal(size=(8, 4, 2)))
     result = similarity(a, b, method=name)
@@ -146,27 +146,24 @@ def test_labels_and_file(assembly_of, rng, name, tmp_path):
     assert result["time_bin_end_b"].values.tolist() == [10, 20]
     sizes = [result.attrs[key] for key in ("n_stimuli", "n_neuroids", "n_neuroids_b")]
     assert sizes == [8, 5, 4]
+
+
+def test_file(assembly_of, rng, tmp_path):
+    result = similarity(assembly_of(rng.normal(size=(8, 5, 3))), method="procrustes_angular")
     result.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")
     with xr.open_dataarray(tmp_path / "result.nc", engine="h5netcdf") as read:
         np.testing.assert_array_equal(read.values, result.values)
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
-def test_order_of_stimuli(assembly_of, rng, name):
+def test_order_of_stimuli_and_what_was_read_before(assembly_of, rng, name):
     a = case(assembly_of, rng.normal(size=(10, 5, 2)))
     b = case(assembly_of, rng.normal(size=(10, 4, 2)))
-    shuffled = b.isel(presentation=rng.permutation(30))
+    read = patterns_of(b.isel(presentation=rng.permutation(30)), averaged=False)
     atol = 1e-4 if name in STOCHASTIC else ROOT
     np.testing.assert_allclose(
-        similarity(a, b, method=name), similarity(a, shuffled, method=name), atol=atol
+        similarity(a, b, method=name), similarity(a, read, method=name), atol=atol
     )
-
-
-@pytest.mark.parametrize("name", SIMILARITIES)
-def test_what_was_read_before(assembly_of, rng, name):
-    a = case(assembly_of, rng.normal(size=(10, 5, 2)))
-    read = patterns_of(a, averaged=False)
-    np.testing.assert_allclose(similarity(a, method=name), similarity(read, method=name), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
@@ -201,7 +198,7 @@ def test_unknown_method(assembly_of, rng):
         similarity(assembly_of(rng.normal(size=(8, 4, 2))), method="alike")
 
 
-@pytest.mark.parametrize("name", SIMILARITIES)
+@pytest.mark.parametrize("name", ["cka_rbf", "pwcca", "procrustes_angular", *STOCHASTIC])
 def test_devices_agree(assembly_of, rng, name, device):
     a = case(assembly_of, rng.normal(size=(10, 4, 2)))
     atol = 1e-4 if name in STOCHASTIC else ROOT
