@@ -136,7 +136,7 @@ def over_pairs(
     measure: Callable[[Int[Tensor, " pair"], Int[Tensor, " pair"]], Float64[Tensor, " pair"]],
     pair: Pair,
     *,
-    width: int,
+    numbers: int,
     identity: float | None = None,
 ) -> Float64[Tensor, "time_bin time_bin_b"]:
     """A measure of every time bin with every other, in batches.
@@ -145,8 +145,8 @@ def over_pairs(
     ----------
     measure
         Function of the positions of time bins in the first and in the second population.
-    width
-        Side of the matrices that are decomposed for one pair.
+    numbers
+        Numbers of the largest array of one pair.
     identity
         Value of a time bin with itself. Where it is known the measure is symmetric, and one
         population with itself takes half the time.
@@ -157,7 +157,7 @@ def over_pairs(
     every = torch.ones(n, n_b, dtype=torch.bool, device=like.device)
     rows, columns = (every.triu(1) if mirrored else every).nonzero(as_tuple=True)
     values = like.new_zeros(n, n_b)
-    for part in batches(len(rows), width**2):
+    for part in batches(len(rows), numbers):
         values[rows[part], columns[part]] = measure(rows[part], columns[part])
     if not mirrored:
         return values

@@ -84,7 +84,7 @@ def cca(
     values = over_pairs(
         lambda rows, columns: reduce(first, second, rows, columns),
         pair,
-        width=max(first.vectors.shape[-1], second.vectors.shape[-1]),
+        numbers=max(first.vectors[0].numel(), second.vectors[0].numel()),
         identity=1.0 if weighting == "equal" else None,
     )
     return labelled(

@@ -82,7 +82,7 @@ def shape_distance(
     values = over_pairs(
         lambda rows, columns: measure(first, second, rows, columns),
         pair,
-        width=max(first.shape[-1], second.shape[-1]),
+        numbers=max(first[0].numel(), second[0].numel()),
         identity=0.0,
     )
     return labelled(

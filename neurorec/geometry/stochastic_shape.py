@@ -1,6 +1,5 @@
 """Distance between populations whose responses to a stimulus are distributions over trials."""
 
-import math
 import warnings
 from dataclasses import dataclass
 from typing import Any, Final, final
@@ -118,7 +117,7 @@ def stochastic_shape_distance(
     values = over_pairs(
         lambda rows, columns: search.distances(first, second, rows, columns),
         pair,
-        width=max(first.width, second.width),
+        numbers=max(first.numbers, second.numbers),
         identity=0.0,
     )
     return labelled(
@@ -151,10 +150,9 @@ class _Trials:
     deviations: Float64[Tensor, "time_bin stimulus trial axis"]
 
     @property
-    def width(self) -> int:
-        """Side of a square with as many numbers as one time bin."""
-        _, n_stimuli, n_trials, n_axes = self.deviations.shape
-        return math.isqrt(max(n_axes, n_stimuli * n_trials) * n_axes) + 1
+    def numbers(self) -> int:
+        """Numbers of the largest array of one time bin."""
+        return max(self.deviations[0].numel(), self.deviations.shape[-1] ** 2)
 
     def powers(self, alpha: float) -> Float64[Tensor, " time_bin"]:
         """Weighted sums of squares."""
@@ -178,13 +176,13 @@ def _read(source: Any, other: Any, undefined: str, device: str) -> tuple[Pair, _
 
 def _trials(presentations: Patterns, means: Patterns, undefined: str) -> tuple[Side, _Trials]:
     """Coordinates of presentations, stimuli in the order of ``means``."""
-    stimulus, trial, counts = _places(presentations, means)
+    stimulus, trial, counts = (
+        one.to(means.products.device) for one in _places(presentations, means)
+    )
     raw = presentations.products
-    weights = torch.zeros(len(counts), len(stimulus), dtype=raw.dtype)
-    weights[stimulus, torch.arange(len(stimulus))] = (1 / counts.to(raw.dtype))[stimulus]
-    weights = weights.to(raw.device)
+    averaging = _averaging(stimulus, counts, raw)
     # Every stimulus counts the same, however often it was shown.
-    centring = torch.eye(len(stimulus), dtype=raw.dtype, device=raw.device) - weights.mean(dim=0)
+    centring = torch.eye(len(stimulus), dtype=raw.dtype, device=raw.device) - averaging.mean(dim=0)
     kernels = centring @ raw @ centring.mT
     norms = torch.linalg.matrix_norm(kernels), torch.linalg.matrix_norm(raw)
     flat = require_defined_bins(
@@ -194,16 +192,26 @@ def _trials(presentations: Patterns, means: Patterns, undefined: str) -> tuple[S
     )
     axes = principal_axes(Side(patterns=presentations, kernels=kernels, undefined=flat))
     coordinates = axes.vectors * axes.variances.sqrt()[:, None, :]
-    centres = weights @ coordinates
-    shape = (len(raw), len(counts), int(counts.max()), coordinates.shape[-1])
-    deviations = raw.new_zeros(shape)
-    scale = (counts.to(raw) - 1).rsqrt()[stimulus.to(raw.device), None]
-    deviations[:, stimulus, trial] = (coordinates - centres[:, stimulus]) * scale
+    centres = averaging @ coordinates
+    apart = (coordinates - centres[:, stimulus]) * (counts.to(raw) - 1)[stimulus, None].rsqrt()
+    deviations = raw.new_zeros(len(raw), len(counts), int(counts.max()), apart.shape[-1])
+    deviations[:, stimulus, trial] = apart
     side = Side(patterns=means, kernels=kernels, undefined=flat)
     return side, _Trials(means=centres, deviations=deviations)
 
 
 _Presentations = Int[Tensor, " presentation"]
+
+
+def _averaging(
+    stimulus: _Presentations, counts: Int[Tensor, " stimulus"], like: Tensor
+) -> Float64[Tensor, "stimulus presentation"]:
+    """Takes the mean over the presentations of each stimulus."""
+    weights = like.new_zeros(len(counts), len(stimulus))
+    weights[stimulus, torch.arange(len(stimulus), device=like.device)] = (
+        1 / counts.to(like)[stimulus]
+    )
+    return weights
 
 
 def _places(

@@ -9,6 +9,7 @@ from rsatoolbox.data import Dataset
 from rsatoolbox.rdm import calc_rdm, compare
 from scipy.spatial.distance import pdist, squareform
 
+from neurorec import assemblies
 from neurorec.geometry import linear_cka, rbf_cka
 
 
@@ -134,6 +135,18 @@ def test_nan_and_unknown_policy(assembly_of, rng):
     values[0, 0, 0] = np.inf
     with pytest.raises(ValueError, match="NaN or infinite"):
         linear_cka(assembly_of(values))
+
+
+def test_macaque_it_over_time(zhang_windows):
+    """Windows of 50 ms: neighbours in the response are alike, the baseline is not."""
+    result = linear_cka(zhang_windows).values
+    means = assemblies.average_repetitions(zhang_windows).values
+    expected = feature_space(means[:, :, 3], means[:, :, 5])
+    assert result[3, 5] == pytest.approx(expected, abs=1e-12)
+    for cka in (result, linear_cka(zhang_windows, debiased=True).values):
+        assert cka[3, [2, 4]].min() > cka[3, 0]
+    # Before a response there is noise: alike by its 132 units over 21 stimuli, not debiased.
+    assert abs(linear_cka(zhang_windows, debiased=True).values[0, 3]) < 0.2 < result[0, 3]
 
 
 def gaussian_kernel(x, bandwidth):
