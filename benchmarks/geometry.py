@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import _geometry_crossnobis as noisy
 from benchmarks import _geometry_decoding as decoding
 from benchmarks import _geometry_pass
+from benchmarks import _geometry_similarity as similarity
 from benchmarks._compare import processor, seconds
 from benchmarks._geometry_rsa import dual_bootstrap
 from neurorec import assemblies, geometry
@@ -203,6 +204,16 @@ def noise_normalised(rng: np.random.Generator, *, quick: bool, n_runs: int) -> l
     return noisy.noise_normalised(rng, quick=quick, n_runs=n_runs, in_turn=in_turn)
 
 
+def procrustes(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Procrustes distance without a matrix of units x units."""
+    return similarity.procrustes(rng, quick=quick, n_runs=n_runs, row=Row)
+
+
+def cka_over_time(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """Linear CKA of all pairs of timesteps."""
+    return similarity.cka_over_time(rng, quick=quick, n_runs=n_runs, row=Row)
+
+
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
     packages = ("numpy", "scipy", "torch", "xarray", "scikit-learn", "rsatoolbox")
@@ -235,7 +246,7 @@ def main() -> None:
     n_runs = 2 if quick else 7
     rng = np.random.default_rng(0)
     before = machine()
-    jobs = (correlation_rdm, kendall, generalization, bootstrap, inference, one_pass, crossnobis, noise_normalised)
+    jobs = (correlation_rdm, kendall, generalization, bootstrap, inference, one_pass, crossnobis, noise_normalised, procrustes, cka_over_time)
     rows = [row for job in jobs for row in job(rng, quick=quick, n_runs=n_runs)]
     print_table(rows)
     if quick:

@@ -58,6 +58,19 @@ def objects_92(shared_data):
 
 
 @pytest.fixture(scope="session")
+def zhang_windows(zhang):
+    """Counts of macaque IT in ten windows of 50 ms from stimulus onset."""
+    windows = [assemblies.window(zhang, start_ms=t, stop_ms=t + 50) for t in range(0, 500, 50)]
+    return assemblies.build(
+        np.concatenate([one.values for one in windows], axis=2),
+        presentation=assemblies.columns_of(zhang, "presentation"),
+        neuroid=assemblies.columns_of(zhang, "neuroid"),
+        time_bin_start=np.arange(0, 500, 50.0),
+        time_bin_end=np.arange(50, 550, 50.0),
+    )
+
+
+@pytest.fixture(scope="session")
 def assembly_of():
     return make_assembly
 
