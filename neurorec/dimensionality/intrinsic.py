@@ -92,7 +92,7 @@ def two_nn(
 def maximum_likelihood_dimension(
     source: Any,
     *,
-    k: int = 10,
+    k: int = 5,
     level: float | None = 0.95,
     n_draws: int = 200,
     seed: int | np.random.Generator = 0,
@@ -153,11 +153,11 @@ def _dimension(
     **attrs: Any,
 ) -> xr.Dataset:
     patterns = patterns_of(source, device=device)
-    _check_size(patterns, k)
+    level, n_draws, seed = interval
+    _check_size(patterns, k + 1 if level is None else 2 * (k + 2), k)
     distances = _squared_distances(patterns)
     logs = estimator(_nearest(distances, k)).log()
     found = {"dimension": logs.exp()}
-    level, n_draws, seed = interval
     if level is not None:
         if not 0 < level < 1 or n_draws < 2:
             raise ValueError(
@@ -176,8 +176,7 @@ def _dimension(
     return curves(patterns, values, units={"dimension": "dimensions"}, **attrs)
 
 
-def _check_size(patterns: Patterns, k: int) -> None:
-    fewest = 2 * (k + 2)
+def _check_size(patterns: Patterns, fewest: int, k: int) -> None:
     if patterns.n_rows < fewest:
         raise ValueError(
             f"{k} neighbours need at least {fewest} stimuli, got {patterns.n_rows}; add stimuli"

@@ -52,9 +52,9 @@ class Moments(NamedTuple):
         return squared_trace, trace_of_square
 
     def of_all_stimuli(self, n: int) -> _Pair:
-        r""":math:`(\mathrm{tr} C)^2` and :math:`\mathrm{tr} C^2` of the covariance over the stimuli.
+        r""":math:`(\mathrm{tr} C)^2` and :math:`\mathrm{tr} C^2`, from a sample of ``n`` stimuli.
 
-        that these ``n`` are a sample of, as U-statistics: for different stimuli,
+        Of the covariance over the population of stimuli, as U-statistics: for different stimuli,
         :math:`C = \frac12 E (x_1 - x_2)(x_1 - x_2)^\top`, so that
         :math:`\mathrm{tr} C^2 = E K_{ij}^2 - 2 E K_{ij} K_{ik} + E K_{ij} K_{kl}` and
         :math:`(\mathrm{tr} C)^2 = E K_{ii} K_{jj} - 2 E K_{ii} K_{jk} + E K_{ij} K_{kl}`.

@@ -152,9 +152,7 @@ def _kept(products: Tensor, keep: Tensor) -> _Kernels:
     return centre(products[:, keep[:, None], keep])
 
 
-def _slope(
-    variances: Float64[Tensor, "time_bin rank"], first: int
-) -> Float64[Tensor, " time_bin"]:
+def _slope(variances: Float64[Tensor, "time_bin rank"], first: int) -> Float64[Tensor, " time_bin"]:
     ranks = torch.arange(first, first + variances.shape[1]).to(variances)
     weights = 1 / ranks
     x = ranks.log()

@@ -23,9 +23,7 @@ _Kernels = Float64[Tensor, "time_bin stimulus stimulus"]
 _CONSTANT_SHARE = 1e-12
 
 
-def eigenspectrum(
-    source: Any, *, undefined: str = "raise", device: str = "cpu"
-) -> xr.DataArray:
+def eigenspectrum(source: Any, *, undefined: str = "raise", device: str = "cpu") -> xr.DataArray:
     r"""Variances of the principal components of the responses over stimuli, largest first.
 
     Parameters
@@ -53,9 +51,7 @@ def eigenspectrum(
     return spectrum_of(patterns, values[:, : n_directions(patterns)], name="eigenspectrum")
 
 
-def effective_rank(
-    source: Any, *, undefined: str = "raise", device: str = "cpu"
-) -> xr.DataArray:
+def effective_rank(source: Any, *, undefined: str = "raise", device: str = "cpu") -> xr.DataArray:
     r"""Exponential of the entropy of the eigenvalues as shares of the variance, per time bin.
 
     .. math:: \exp \Big( - \sum_k p_k \log p_k \Big), \qquad p_k = \lambda_k / \sum_j \lambda_j
@@ -133,7 +129,11 @@ def n_directions(patterns: Patterns) -> int:
 
 
 def spectrum_of(
-    patterns: Patterns, values: Float64[np.ndarray, "time_bin component"], *, name: str, **attrs: Any
+    patterns: Patterns,
+    values: Float64[np.ndarray, "time_bin component"],
+    *,
+    name: str,
+    **attrs: Any,
 ) -> xr.DataArray:
     """Variances of components, labelled."""
     return xr.DataArray(
