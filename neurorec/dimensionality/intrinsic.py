@@ -164,7 +164,8 @@ def _dimension(
                 "level must lie between 0 and 1 and n_draws be at least 2, got "
                 f"level={level} and n_draws={n_draws}"
             )
-        margin = norm.ppf(0.5 + level / 2) * _spread(distances, estimator, k, n_draws, seed)
+        quantile = float(norm.ppf(0.5 + level / 2))
+        margin = quantile * _spread(distances, estimator, k, n_draws, seed)
         found |= {"ci_low": (logs - margin).exp(), "ci_high": (logs + margin).exp()}
         attrs |= {"level": level, "n_draws": n_draws}
     nowhere = ~np.isfinite(found["dimension"].cpu().numpy())

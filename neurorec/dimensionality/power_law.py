@@ -1,8 +1,8 @@
 """The exponent of the power law that the spectrum of a population follows, over time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -26,10 +26,8 @@ _Kernels = Float64[Tensor, "time_bin stimulus stimulus"]
 _FEWEST_RANKS = 5
 
 
-class _Spectrum(Protocol):
-    """Variances of components from the stimuli that are kept."""
-
-    def __call__(self, keep: Tensor) -> Float64[Tensor, "time_bin component"]: ...
+# Variances of components from the stimuli that are kept.
+_Spectrum = Callable[[Tensor], Tensor]
 
 
 def power_law(
@@ -102,7 +100,8 @@ def power_law(
         groups = rng.permutation(n_stimuli) % n_groups
         left = [every[torch.from_numpy(groups != group)] for group in range(n_groups)]
         without = torch.stack([_slope(variances(k)[:, first - 1 : last], first) for k in left])
-        margin = student.ppf(0.5 + level / 2, n_groups - 1) * _standard_error(without)
+        quantile = float(student.ppf(0.5 + level / 2, n_groups - 1))
+        margin = quantile * _standard_error(without)
         values |= {"ci_low": values["exponent"] - margin, "ci_high": values["exponent"] + margin}
     values["negative_ranks"] = (whole < 0).sum(dim=1).to(torch.float64)
     nowhere = torch.from_numpy(flat).to(whole.device)
