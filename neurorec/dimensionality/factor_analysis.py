@@ -1,5 +1,6 @@
 """Maximum likelihood factor analysis of many covariances at once."""
 
+import math
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -37,7 +38,7 @@ class Factors:
         factor = torch.linalg.cholesky(expected)
         log_determinant = 2 * factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         misfit = torch.cholesky_solve(covariance, factor).diagonal(dim1=1, dim2=2).sum(dim=1)
-        constant = self.private.shape[1] * torch.log(torch.tensor(2 * torch.pi))
+        constant = self.private.shape[1] * math.log(2 * math.pi)
         return -0.5 * (constant + log_determinant + misfit)
 
 

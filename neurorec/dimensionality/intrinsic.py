@@ -205,11 +205,11 @@ def _nearest(distances: _Distances, k: int) -> _Logs:
 def _two_nn(logs: _Logs, *, discard: float) -> Float64[Tensor, " time_bin"]:
     ratios = logs[:, :, 1] - logs[:, :, 0]
     defined = torch.isfinite(ratios)
-    counts = defined.sum(dim=1, keepdim=True)
+    counts = defined.sum(dim=1, keepdim=True).to(logs)
     x = ratios.where(defined, torch.inf).sort(dim=1).values
-    position = torch.arange(1, x.shape[1] + 1, device=x.device)
+    position = torch.arange(1, x.shape[1] + 1).to(logs)
     # The empirical distribution is 1 at the largest ratio, which has no logarithm there.
-    keep = torch.minimum((counts * (1 - discard)).to(torch.int64), counts - 1)
+    keep = torch.minimum((counts * (1 - discard)).floor(), counts - 1)
     kept = position <= keep
     x = x.where(kept, 0.0)
     y = torch.where(kept, -torch.log1p(-position / counts.clamp(min=1)), 0.0)
@@ -221,7 +221,7 @@ def _maximum_likelihood(logs: _Logs) -> Float64[Tensor, " time_bin"]:
     k = logs.shape[2]
     sums = (k - 1) * logs[:, :, -1] - logs[:, :, :-1].sum(dim=2)
     defined = torch.isfinite(sums)
-    counts = defined.sum(dim=1)
+    counts = defined.sum(dim=1).to(logs)
     estimate = counts * (k - 1) / sums.where(defined, 0.0).sum(dim=1)
     return estimate.where(counts >= 3, torch.nan)
 

@@ -213,7 +213,6 @@ def _of_bin(
     model = factor_analysis(covariance, torch.tensor([best]).to(rows.device), tolerance=_TOLERANCE)
     shared = (model.loadings**2).sum(dim=2)
     share = float((shared / (shared + model.private)).mean())
-    sizes = (model.loadings[0] ** 2).sum(dim=0).sort(descending=True).values
     sizes = torch.linalg.eigvalsh(model.loadings[0].T @ model.loadings[0]).flip(0)
     below = sizes.cumsum(0) < (fraction - 1e-12) * sizes.sum()
     return float(below.sum() + 1) if best else 0.0, float(best), share, float(n)

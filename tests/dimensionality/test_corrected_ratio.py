@@ -237,7 +237,7 @@ def test_bad_input(rng, assembly_of):
     with pytest.raises(ValueError, match="at least 2 of every stimulus are needed; 6 of 6"):
         corrected_participation_ratio(values, corrected_for=("stimuli", "trials"))
     three = repeated(assembly_of, rng.normal(size=(13, 5)), [3, 5, 5])
-    with pytest.raises(ValueError, match="at least 4 .*1 of 3 .*'s000' with 3"):
+    with pytest.raises(ValueError, match=r"at least 4 .*1 of 3 .*'s000' with 3"):
         corrected_participation_ratio(three, corrected_for=("trials",))
     with pytest.raises(ValueError, match="reads single units and these inner products hold none"):
         corrected_participation_ratio(patterns_of(values), corrected_for=("neuroids",))

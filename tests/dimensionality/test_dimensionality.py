@@ -1,4 +1,4 @@
-"""Participation ratio of a sample and component counts: closed forms, axioms, real data, bad input."""
+"""Participation ratio of a sample and component counts: closed forms, axioms, real data."""
 
 import numpy as np
 import pytest
@@ -157,7 +157,11 @@ def test_nothing_varies(rng, assembly_of, measure):
     values[:, :, :2] = 0.1
     with pytest.raises(ValueError, match=r"same response, as in time bins 0, 1 .*slice\(2, None\)"):
         measure(assembly_of(values))
-    assert np.isnan(measure(assembly_of(values), undefined="nan").values).tolist() == [True, True, False]
+    assert np.isnan(measure(assembly_of(values), undefined="nan").values).tolist() == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_bad_options(rng, assembly_of):

@@ -83,7 +83,9 @@ def test_cvpca_equals_projections(rng, assembly_of, device):
     found = cvpca(shown(assembly_of, values), n_splits=1, seed=seed, device=device).values
     # Which repetition of each stimulus is in the first half: one order of all presentations.
     order = np.random.default_rng(seed).permutation(24)
-    first = np.array([min((0, 1), key=lambda r: order.tolist().index(i + 12 * r)) for i in range(12)])
+    first = np.array(
+        [min((0, 1), key=lambda r: order.tolist().index(i + 12 * r)) for i in range(12)]
+    )
     for t in range(2):
         halves = [values[which, np.arange(12), :, t] for which in (first, 1 - first)]
         a, b = (half - half.mean(axis=0) for half in halves)
@@ -149,12 +151,12 @@ def test_shared_spectrum_removes_noise(rng, assembly_of):
 
 @pytest.mark.slow
 def test_coverage_of_the_exponent(rng):
-    """Nominal 95 %: 300 draws, standard error 1.3 %."""
-    n, p, bins = 200, 60, 300
+    """Nominal 95 %: 500 draws, standard error 1 %; their mean exponent is 1.499."""
+    n, p, bins = 100, 60, 500
     values = rng.normal(size=(n, p, bins)) * np.arange(1, p + 1.0)[:, None] ** -0.75
-    found = power_law(values, spectrum="plain", ranks=(3, 20))
+    found = power_law(values, spectrum="plain", ranks=(3, 15))
     covered = (found["ci_low"] <= 1.5) & (1.5 <= found["ci_high"])
-    assert 0.91 <= covered.values.mean() <= 0.99
+    assert 0.92 <= covered.values.mean() <= 0.98
 
 
 @pytest.mark.slow
@@ -162,9 +164,7 @@ def test_coverage_of_the_exponent(rng):
 def test_macaque_v4(cowley):
     """Session 210325 over ranks 5 to 30; noise flattens the plain spectrum."""
     session = patterns_of(cowley("210325"), averaged=False)
-    found = {
-        name: power_law(session, spectrum=name, ranks=(5, 30), n_splits=2) for name in SPECTRA
-    }
+    found = {name: power_law(session, spectrum=name, ranks=(5, 30), n_splits=2) for name in SPECTRA}
     # Regression values of this implementation.
     assert found["plain"]["exponent"].item() == pytest.approx(1.29, abs=0.01)
     assert found["shared"]["exponent"].item() == pytest.approx(1.51, abs=0.03)
@@ -179,16 +179,16 @@ def test_bad_input(rng, assembly_of):
     for measure in (cvpca, power_law):
         with pytest.raises(ValueError, match="at least 2 of every stimulus are needed; 30 of 30"):
             measure(once)
+        means = patterns_of(shown(assembly_of, np.stack([once, once])))
         with pytest.raises(ValueError, match="single presentations are needed"):
-            twice = shown(assembly_of, np.stack([once, once]))
-            measure(patterns_of(twice))
+            measure(means)
     with pytest.raises(ValueError, match="n_splits must be at least 1, got 0"):
         cvpca(shown(assembly_of, np.stack([once, once])), n_splits=0)
     with pytest.raises(ValueError, match=r"at least 5 ranks .* ranks \(17, 500\) of 20 components"):
         power_law(once, spectrum="plain", ranks=(17, 500), level=None)
     with pytest.raises(ValueError, match="at least 5 ranks from 1 on"):
         power_law(once, spectrum="plain", ranks=(0, 10))
-    with pytest.raises(ValueError, match="level=1.5, n_groups=10 and 30 stimuli"):
+    with pytest.raises(ValueError, match=r"level=1.5, n_groups=10 and 30 stimuli"):
         power_law(once, spectrum="plain", level=1.5)
     with pytest.raises(ValueError, match="n_groups=31"):
         power_law(once, spectrum="plain", n_groups=31)
