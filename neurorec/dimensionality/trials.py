@@ -40,6 +40,6 @@ def require_repetitions(patterns: Patterns, repetitions: int) -> Int64[np.ndarra
         raise ValueError(
             f"noise is removed by comparing repetitions and at least {repetitions} of every "
             f"stimulus are needed; {len(few)} of {len(counts)} stimuli have fewer, the first is "
-            f"{names[few[0]]!r} with {counts[few[0]]}; leave those stimuli out"
+            f"{str(names[few[0]])!r} with {counts[few[0]]}; leave those stimuli out"
         )
     return stimulus.ravel().astype(np.int64)

@@ -44,7 +44,7 @@ def test_isotropic_gaussian(rng, assembly_of):
     assert tolerance < 0.1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 100))
 def test_invariances(assembly_of, seed, scale):
     """Rotation and scale of the population, shift of every neuroid, order of the stimuli."""

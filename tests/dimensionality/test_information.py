@@ -26,10 +26,10 @@ def correlated(rng, rho, n, bins):
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 def test_bivariate_gaussian(rng, rho):
-    """-log2(1 - rho^2) / 2, over 400 draws of 100 rows; labels drawn anew for every 40."""
+    """-log2(1 - rho^2) / 2, over 200 draws of 100 rows; labels drawn anew for every 20."""
     found = []
     for _ in range(10):
-        values, label = correlated(rng, rho, 100, 40)
+        values, label = correlated(rng, rho, 100, 20)
         found.append(copula_information(values, label, kind="continuous", n_components=1).values)
     means = np.mean(found, axis=1)
     error = means.std(ddof=1) / np.sqrt(10)
@@ -45,7 +45,7 @@ def test_class_of_opposite_correlations(rng):
 
     Together the components are uncorrelated, so I = -log2(1 - 0.64) / 2 in either class.
     """
-    n, bins = 400, 60
+    n, bins = 200, 60
     label = np.repeat(["a", "b"], n // 2)
     sign = np.where(label == "a", 0.8, -0.8)[:, None]
     first, noise = rng.normal(size=(2, n, bins))

@@ -19,7 +19,7 @@ from neurorec.populations import patterns_of
 OF_PRODUCTS = sorted(set(MEASURES) - NEED_UNITS)
 
 
-def twice(assembly_of, rng, n=30, p=25, bins=2):
+def twice(assembly_of, rng, n=22, p=16, bins=2):
     """Assembly of ``n`` stimuli shown twice: four dimensions that units share, and their own."""
     shared = np.einsum("nfb,pf->npb", rng.normal(size=(n, 4, bins)), rng.normal(size=(p, 4)))
     own = rng.normal(size=(n, p, bins)) * np.linspace(0.3, 1, p)[:, None]
@@ -37,8 +37,8 @@ def test_measures_are_curves(rng, assembly_of, name):
     assert found.dims == ("time_bin",)
     assert found["time_bin_end"].values.tolist() == [10, 20]
     assert np.isfinite(found.values).all()
-    assert found.attrs["n_stimuli"] == 30
-    assert found.attrs["n_neuroids"] == 25
+    assert found.attrs["n_stimuli"] == 22
+    assert found.attrs["n_neuroids"] == 16
     assert found.attrs["units"]
     if name not in NEED_UNITS:
         read = patterns_of(assembly, averaged=False)
@@ -69,7 +69,7 @@ def test_measures_of_what_is_not_finite(rng, assembly_of, name):
 @pytest.mark.parametrize("name", sorted(NEED_REPETITIONS))
 def test_measures_of_one_repetition(rng, name):
     with pytest.raises(ValueError, match=r"at least 2 .*every stimulus"):
-        MEASURES[name](rng.normal(size=(30, 25)))
+        MEASURES[name](rng.normal(size=(22, 16)))
 
 
 @pytest.mark.parametrize("name", [name for name in OF_PRODUCTS if "exponent" not in name])
@@ -78,9 +78,9 @@ def test_measures_of_one_repetition(rng, name):
 def test_measures_are_invariant(assembly_of, name, seed, scale):
     """Rotation, scale and shift of the population; exponents need more stimuli."""
     rng = np.random.default_rng(seed)
-    assembly = twice(assembly_of, rng, n=16, p=18, bins=1)
-    rotation, _ = np.linalg.qr(rng.normal(size=(18, 18)))
-    moved = scale * np.einsum("npt,pq->nqt", assembly.values, rotation) + rng.normal(size=(18, 1))
+    assembly = twice(assembly_of, rng, n=16, p=8, bins=1)
+    rotation, _ = np.linalg.qr(rng.normal(size=(8, 8)))
+    moved = scale * np.einsum("npt,pq->nqt", assembly.values, rotation) + rng.normal(size=(8, 1))
     a, b = (
         MEASURES[name](x, undefined="nan").item() for x in (assembly, assembly.copy(data=moved))
     )
@@ -196,7 +196,7 @@ def test_both_numbers(rng):
 @pytest.mark.parametrize("name", OF_PRODUCTS)
 def test_curve_of_every_measure(rng, assembly_of, name):
     assembly = twice(assembly_of, rng)
-    curve = size_curve(assembly, name, n_stimuli=(24, 30), n_neuroids=(20, 25), n_draws=2)
+    curve = size_curve(assembly, name, n_stimuli=(18, 22), n_neuroids=(15, 16), n_draws=2)
     whole = MEASURES[name](assembly)
     np.testing.assert_allclose(curve[whole.name].values[1, 1], whole.values, rtol=1e-8)
     assert np.isfinite(curve["spread"].values).all()

@@ -129,7 +129,7 @@ def test_exponent_equals_numpy(rng):
     assert found["exponent"].item() == pytest.approx(-expected, rel=1e-9)
 
 
-def noisy_power_law(rng, assembly_of, *, n=500, p=200, bins=4):
+def noisy_power_law(rng, assembly_of, *, n=400, p=150, bins=2):
     """Signal with exponent 1 and white noise in two repetitions."""
     signal = rng.normal(size=(n, p, bins)) * np.arange(1, p + 1.0)[:, None] ** -0.5
     noise = 0.25 * rng.normal(size=(2, n, p, bins))
@@ -138,7 +138,7 @@ def noisy_power_law(rng, assembly_of, *, n=500, p=200, bins=4):
 
 def test_shared_spectrum_removes_noise(rng, assembly_of):
     """Noise flattens the plain spectrum; ranks well below the numbers of stimuli and units."""
-    patterns = patterns_of(noisy_power_law(rng, assembly_of, bins=2), averaged=False)
+    patterns = patterns_of(noisy_power_law(rng, assembly_of), averaged=False)
     found = {
         name: power_law(patterns, spectrum=name, ranks=(3, 25), level=None, n_splits=2)
         for name in SPECTRA
