@@ -19,8 +19,8 @@ from neurorec.populations.labels import UNDEFINED, result_attrs, time_coords
 
 _Rows = Float64[np.ndarray, "row unit time_bin"]
 
-# Held-out likelihoods differ by more than this between numbers of factors.
-_TOLERANCE_OF_FOLDS: Final = 1e-5
+# Held-out likelihoods, in nats per row, differ by more than this between numbers of factors.
+_TOLERANCE_OF_FOLDS: Final = 1e-4
 _TOLERANCE: Final = 1e-7
 # Numbers of factors that are tried at once.
 _AT_ONCE: Final = 5
