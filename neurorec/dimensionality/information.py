@@ -113,7 +113,9 @@ def _label(patterns: Patterns, label: Any) -> np.ndarray:
             f"shape {values.shape}"
         )
     if len(np.unique(values)) < 2:
-        raise ValueError(f"the label is {values.tolist()[0]!r} everywhere; information needs two values")
+        raise ValueError(
+            f"the label is {values.tolist()[0]!r} everywhere; information needs two values"
+        )
     return values
 
 
@@ -136,8 +138,8 @@ def _of_class(scores: _Scores, label: np.ndarray) -> Float64[Tensor, " time_bin"
     if counts.min() < fewest:
         raise ValueError(
             f"{scores.shape[2]} components need at least {fewest} rows of every class, got "
-            f"{counts.min()} of {classes.tolist()[counts.argmin()]!r}; take fewer components or, if the "
-            'label is a number, kind="continuous"'
+            f"{counts.min()} of {classes.tolist()[counts.argmin()]!r}; take fewer components or, "
+            'if the label is a number, kind="continuous"'
         )
     inside = torch.zeros(len(scores)).to(scores)
     for number, count in enumerate(counts):
@@ -149,8 +151,8 @@ def _of_class(scores: _Scores, label: np.ndarray) -> Float64[Tensor, " time_bin"
 def _of_variable(scores: _Scores, label: np.ndarray) -> Float64[Tensor, " time_bin"]:
     if label.dtype.kind not in "iufb" or not np.isfinite(label).all():
         raise ValueError(
-            f"a continuous label needs finite numbers, got values such as {label.tolist()[0]!r}; take "
-            'kind="class"'
+            "a continuous label needs finite numbers, got values such as "
+            f'{label.tolist()[0]!r}; take kind="class"'
         )
     if scores.shape[1] < scores.shape[2] + 2:
         raise ValueError(

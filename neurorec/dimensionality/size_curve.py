@@ -62,9 +62,10 @@ def size_curve(
     Returns
     -------
     xr.Dataset
-        The measure, by its own name, (n_neuroids, n_stimuli, time_bin), of which only the numbers
-        that were asked for are dimensions: the mean over subsets. ``spread`` is their standard
-        deviation, over subsets of these stimuli or units, which overlap: it says nothing of other
+        The measure, by the name that was given or its own, (n_neuroids, n_stimuli, time_bin), of
+        which only the numbers that were asked for are dimensions: the mean over subsets. ``spread``
+        is their standard deviation, over subsets of these stimuli or units, which overlap: it says
+        nothing of other
         stimuli or units and vanishes for all of them.
 
     Raises
@@ -74,7 +75,7 @@ def size_curve(
     """
     if n_draws < 1:
         raise ValueError(f"n_draws must be at least 1, got {n_draws}")
-    function, averaged = _function(measure, averaged, undefined)
+    function, averaged = _function(measure, averaged, undefined, device)
     rng = np.random.default_rng(seed)
     if n_neuroids is None:
         whole = patterns_of(source, averaged=averaged, device=device)
@@ -92,14 +93,16 @@ def size_curve(
             for n, chosen in subsets.items():
                 for one in _of_draw(chosen, draw, every=size == n_all):
                     values.setdefault((size, n), []).append(function(_only(patterns, one)))
-    result = _dataset(values, units, list(subsets))
-    dims = [name for name, n in (("n_neuroids", n_neuroids), ("n_stimuli", n_stimuli)) if n is None]
-    if len(dims) == 2:
-        dims = ["n_neuroids"]
-    return result.isel({dim: 0 for dim in dims}, drop=True).assign_attrs(n_draws=n_draws)
+    found = _dataset(values, units, list(subsets), measure if isinstance(measure, str) else None)
+    found = found.assign_attrs(n_draws=n_draws)
+    if n_neuroids is None:
+        return found.isel(n_neuroids=0, drop=True)
+    return found.isel(n_stimuli=0, drop=True) if n_stimuli is None else found
 
 
-def _function(measure: str | _Measure, averaged: bool, undefined: str) -> tuple[_Measure, bool]:
+def _function(
+    measure: str | _Measure, averaged: bool, undefined: str, device: str
+) -> tuple[_Measure, bool]:
     """What is computed of each subset, and whether of means."""
     if not isinstance(measure, str):
         return measure, averaged
@@ -109,7 +112,8 @@ def _function(measure: str | _Measure, averaged: bool, undefined: str) -> tuple[
             f"{measure} reads single units and a curve is made of inner products; take one of "
             f"{sorted(set(MEASURES) - NEED_UNITS)}"
         )
-    return partial(MEASURES[measure], undefined=undefined), measure not in NEED_REPETITIONS
+    function = partial(MEASURES[measure], undefined=undefined, device=device)
+    return function, measure not in NEED_REPETITIONS
 
 
 def _subsets(
@@ -156,7 +160,10 @@ def _only(patterns: Patterns, chosen: np.ndarray) -> Patterns:
 
 
 def _dataset(
-    values: dict[tuple[int, int], list[xr.DataArray]], units: list[int], stimuli: list[int]
+    values: dict[tuple[int, int], list[xr.DataArray]],
+    units: list[int],
+    stimuli: list[int],
+    name: str | None,
 ) -> xr.Dataset:
     """Mean and spread over draws (n_neuroids, n_stimuli, time_bin)."""
     first = values[units[0], stimuli[0]][0]
@@ -164,7 +171,7 @@ def _dataset(
     dims = ("n_neuroids", "n_stimuli", *first.dims)
     attrs = {"units": first.attrs.get("units", "")}
     named = {
-        str(first.name or "value"): [[d.mean(axis=0) for d in row] for row in draws],
+        name or str(first.name or "value"): [[d.mean(axis=0) for d in row] for row in draws],
         "spread": [[d.std(axis=0) for d in row] for row in draws],
     }
     own = {k: v for k, v in first.attrs.items() if k not in ("units", "n_stimuli", "n_neuroids")}

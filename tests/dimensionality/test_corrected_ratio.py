@@ -164,7 +164,7 @@ def test_does_not_depend_on_the_number_of_stimuli(rng):
     numbers = {"n_stimuli": (30, 60), "n_draws": 100}
     plain = size_curve(values, **numbers)["participation_ratio"].values[:, 0]
     found = size_curve(values, "participation_ratio_of_stimuli", **numbers)
-    found = found["participation_ratio"].values[:, 0]
+    found = found["participation_ratio_of_stimuli"].values[:, 0]
     assert plain[0] < 0.85 * plain[1]
     assert found[0] == pytest.approx(found[1], rel=0.03)
 
@@ -189,6 +189,20 @@ def test_invariances(assembly_of, seed, scale):
             for x in (assembly, moved)
         )
         assert b == pytest.approx(a, rel=1e-9 * loss, nan_ok=True)
+
+
+@pytest.mark.parametrize("corrected_for", SUBSETS, ids="+".join)
+def test_large_means_cost_few_digits(rng, assembly_of, corrected_for):
+    """Counts of 1e4 with a spread of 1: inner products are 1e8, of which 1e-16 is lost."""
+    counts = [4] * 5
+    values = np.repeat(rng.normal(size=(5, 6)), counts, axis=0) + 0.1 * rng.normal(size=(20, 6))
+    a, b = (
+        corrected_participation_ratio(
+            repeated(assembly_of, x, counts), corrected_for=corrected_for, undefined="nan"
+        ).item()
+        for x in (values, values + 1e4)
+    )
+    assert b == pytest.approx(a, rel=1e-4, nan_ok=True)
 
 
 def test_one_pass_serves(rng, assembly_of):

@@ -198,7 +198,7 @@ def test_curve_of_every_measure(rng, assembly_of, name):
     assembly = twice(assembly_of, rng)
     curve = size_curve(assembly, name, n_stimuli=(18, 22), n_neuroids=(15, 16), n_draws=2)
     whole = MEASURES[name](assembly)
-    np.testing.assert_allclose(curve[whole.name].values[1, 1], whole.values, rtol=1e-8)
+    np.testing.assert_allclose(curve[name].values[1, 1], whole.values, rtol=1e-8)
     assert np.isfinite(curve["spread"].values).all()
 
 
