@@ -65,8 +65,7 @@ def size_curve(
         The measure, by the name that was given or its own, (n_neuroids, n_stimuli, time_bin), of
         which only the numbers that were asked for are dimensions: the mean over subsets. ``spread``
         is their standard deviation, over subsets of these stimuli or units, which overlap: it says
-        nothing of other
-        stimuli or units and vanishes for all of them.
+        nothing of other stimuli or units and vanishes for all of them.
 
     Raises
     ------

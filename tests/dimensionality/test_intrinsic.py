@@ -89,6 +89,9 @@ def test_equal_responses_are_left_out(rng):
         expected = skdim.id.TwoNN().fit(values).dimension_
     assert found == pytest.approx(expected, rel=1e-9)
     assert np.isfinite(maximum_likelihood_dimension(values)["ci_high"].item())
+    # Nor where rounding of large responses leaves a distance: 1e-16 x 1e6 is 1e-10, squared.
+    moved = two_nn(values + 1e3, level=None)["dimension"].item()
+    assert moved == pytest.approx(expected, rel=1e-6)
 
 
 @settings(max_examples=15, deadline=None)

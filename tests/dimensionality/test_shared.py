@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.decomposition import FactorAnalysis
 
-from neurorec.dimensionality import shared_dimensionality
+from neurorec.dimensionality import ROWS, shared_dimensionality
 from neurorec.dimensionality.factor_analysis import factor_analysis
-from neurorec.populations import patterns_of
+from neurorec.populations import as_population, patterns_of
 
 
 def with_factors(rng, n_factors, n=200, p=15, bins=1):
@@ -104,6 +104,18 @@ def test_residuals_leave_the_stimuli_out(rng, assembly_of):
     assert found["residuals"]["shared_dimensionality"].item() == 1
     assert found["means"]["n_factors"].item() >= 3
     assert found["residuals"].attrs["n_stimuli"] == n
+
+
+def test_residuals_have_the_variance_of_trials(assembly_of):
+    """Deviations of R trials from their mean are too small by (R - 1) / R."""
+    ids, shown = ["a", "a", "b", "b", "b"], [0, 1, 0, 1, 2]
+    values = np.array([[1.0, 0], [3, 0], [0, 0], [3, 0], [6, 0]])
+    rows, stimulus = ROWS["residuals"](
+        as_population(assembly_of(values, stimulus_ids=ids, repetition=shown))
+    )
+    assert stimulus.tolist() == [0, 0, 1, 1, 1]
+    expected = [-(2**0.5), 2**0.5, -3 * 1.5**0.5, 0, 3 * 1.5**0.5]
+    np.testing.assert_allclose(rows[:, 0, 0], expected, atol=1e-12)
 
 
 def test_scale_of_units_shift_and_order(rng):
