@@ -191,6 +191,15 @@ def test_invariances(assembly_of, seed, scale):
         assert b == pytest.approx(a, rel=1e-9 * loss, nan_ok=True)
 
 
+def test_noise_alone_is_undefined_or_positive(rng, assembly_of):
+    """Either estimate may come out negative; no ratio of such is given."""
+    noise = repeated(assembly_of, rng.normal(size=(16, 5, 200)), [2] * 8)
+    options = {"corrected_for": ("stimuli", "trials"), "undefined": "nan"}
+    found = corrected_participation_ratio(noise, **options).values
+    assert 20 < np.isnan(found).sum() < 200
+    assert (found[~np.isnan(found)] > 0).all()
+
+
 @pytest.mark.parametrize("corrected_for", SUBSETS, ids="+".join)
 def test_large_means_cost_few_digits(rng, assembly_of, corrected_for):
     """Counts of 1e4 with a spread of 1: inner products are 1e8, of which 1e-16 is lost."""
