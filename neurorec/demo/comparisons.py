@@ -255,7 +255,7 @@ def geometry_over_time(recordings: Recordings, *, dataset: str, tick: Tick) -> x
     for model, area, recording in _areas(recordings):
         activity = assemblies.average_repetitions(recording.load(area))
         n_repetitions = max(n_repetitions, int(activity["n_repetitions"].max()))
-        curve = dimensionality.participation_ratio_curve(activity, n_draws=20, undefined="nan")
+        curve = dimensionality.size_curve(activity, n_draws=20, undefined="nan")
         n = curve.sizes["time_bin"]
         curve = over_timesteps(curve, "time_bin", n)
         cka = geometry.linear_cka(activity, undefined="nan").values

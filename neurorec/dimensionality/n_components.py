@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurorec.assemblies import TIME_BIN
+from neurorec.dimensionality.curves import curve
 from neurorec.dimensionality.spectrum import centred_gram, eigenvalues
-from neurorec.populations.labels import result_attrs, time_coords
 
 # A cumulative share this close below the asked fraction has reached it: the last component of a
 # spectrum brings the sum to one only up to rounding.
@@ -48,16 +47,4 @@ def n_components(
         share = cumulative / cumulative[:, -1:]
     counts = 1.0 + (share < fraction - _ROUNDING).sum(axis=1)
     counts[flat] = np.nan
-    return xr.DataArray(
-        counts,
-        dims=(TIME_BIN,),
-        coords=time_coords(patterns.labels),
-        attrs=result_attrs(
-            patterns.labels,
-            units="components",
-            fraction=fraction,
-            n_stimuli=patterns.n_rows,
-            n_neuroids=patterns.n_neuroids,
-        ),
-        name="n_components",
-    )
+    return curve(patterns, counts, name="n_components", units="components", fraction=fraction)
