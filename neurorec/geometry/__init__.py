@@ -1,6 +1,5 @@
 """Representational geometry: RDMs and their comparison, CKA, closed-form decoders."""
 
-from neurorec.geometry.alignment import linear_cka as linear_cka
 from neurorec.geometry.ball import ball_capacity as ball_capacity
 from neurorec.geometry.canonical import cca as cca
 from neurorec.geometry.canonical_correlation import canonical_correlation as canonical_correlation

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, final
 
-from neurorec.dimensionality import n_components, participation_ratio
-from neurorec.geometry.alignment import linear_cka
+from neurorec import dimensionality
+from neurorec.geometry.canonical_correlation import canonical_correlation
+from neurorec.geometry.capacity import manifold_capacity
+from neurorec.geometry.cka import linear_cka
 from neurorec.geometry.dissimilarity import rdm
+from neurorec.geometry.few_shot import few_shot_geometry
+from neurorec.geometry.glue import glue_style_capacity
+from neurorec.geometry.separability import linear_separability
+from neurorec.geometry.similarities import SIMILARITIES
+from neurorec.geometry.subspaces import alignment_index, principal_angles
 
 
 @final
@@ -41,12 +48,51 @@ class Measure:
         return self.units or options.get("method") in self.methods_of_units
 
 
+def _of_dimensionality() -> dict[str, Measure]:
+    """Those of :mod:`neurorec.dimensionality`."""
+    return {
+        name: Measure(
+            function=function,
+            presentations=name in dimensionality.NEED_REPETITIONS,
+            units=name in dimensionality.NEED_UNITS,
+        )
+        for name, function in dimensionality.MEASURES.items()
+    }
+
+
+def _between_times() -> dict[str, Measure]:
+    """Every time bin of a population with every other."""
+    return {
+        name: Measure(function=function, presentations=name == "stochastic_shape")
+        for name, function in SIMILARITIES.items()
+        if name not in ("cka", "predictivity_backward")  # the first is linear_cka
+    } | {
+        "canonical_correlation": Measure(function=canonical_correlation),
+        "principal_angles": Measure(function=principal_angles, units=True),
+        "alignment_index": Measure(function=alignment_index, units=True),
+    }
+
+
+def _of_classes() -> dict[str, Measure]:
+    """Geometry of class manifolds; each takes the option ``label``."""
+    functions = {
+        "manifold_capacity": manifold_capacity,
+        "glue_style_capacity": glue_style_capacity,
+        "linear_separability": linear_separability,
+        "few_shot_geometry": few_shot_geometry,
+    }
+    return {name: Measure(function=one, presentations=True) for name, one in functions.items()}
+
+
 #: Every measure, by the name of its variable. Tests run over this table.
 MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
     {
-        "rdm": Measure(function=rdm),
+        "rdm": Measure(
+            function=rdm, methods_of_units=("crossnobis", "mahalanobis", "poisson_kl")
+        ),
         "linear_cka": Measure(function=linear_cka),
-        "participation_ratio": Measure(function=participation_ratio),
-        "n_components": Measure(function=n_components),
+        **_between_times(),
+        **_of_dimensionality(),
+        **_of_classes(),
     }
 )
