@@ -98,7 +98,7 @@ def test_rotated_trials_are_the_same(assembly_of, rng):
 
 
 def test_numbers_of_repetitions_may_differ(assembly_of, rng):
-    """Presentations left out of one stimulus, in another order: POT on what is left."""
+    """Presentations left out of one stimulus, and another order; every stimulus counts the same."""
     x, y = (rng.normal(size=(4, 5, 2)) + 4 * rng.normal(size=(4, 1, 2)) for _ in range(2))
     a, b = presented(assembly_of, x), presented(assembly_of, y)
     fewer = a.isel(presentation=[*range(2), *range(5, 20)])
@@ -106,6 +106,9 @@ def test_numbers_of_repetitions_may_differ(assembly_of, rng):
     first = stochastic_shape_distance(fewer, b, alpha=0.01, n_starts=4).item()
     second = stochastic_shape_distance(fewer.isel(presentation=order), b, alpha=0.01, n_starts=4)
     assert second.item() == pytest.approx(first, abs=1e-5)
+    means = stochastic_shape_distance(fewer, b, alpha=2).item()
+    procrustes = shape_distance(fewer, b, angular=False).item()
+    assert means == pytest.approx(procrustes * np.sqrt(2 / 4), abs=1e-9)
 
 
 def test_macaque_it(zhang_windows):
