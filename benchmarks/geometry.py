@@ -246,7 +246,18 @@ def main() -> None:
     n_runs = 2 if quick else 7
     rng = np.random.default_rng(0)
     before = machine()
-    jobs = (correlation_rdm, kendall, generalization, bootstrap, inference, one_pass, crossnobis, noise_normalised, procrustes, cka_over_time)
+    jobs = (
+        correlation_rdm,
+        kendall,
+        generalization,
+        bootstrap,
+        inference,
+        one_pass,
+        crossnobis,
+        noise_normalised,
+        procrustes,
+        cka_over_time,
+    )
     rows = [row for job in jobs for row in job(rng, quick=quick, n_runs=n_runs)]
     print_table(rows)
     if quick:

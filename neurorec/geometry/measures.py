@@ -87,9 +87,7 @@ def _of_classes() -> dict[str, Measure]:
 #: Every measure, by the name of its variable. Tests run over this table.
 MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
     {
-        "rdm": Measure(
-            function=rdm, methods_of_units=("crossnobis", "mahalanobis", "poisson_kl")
-        ),
+        "rdm": Measure(function=rdm, methods_of_units=("crossnobis", "mahalanobis", "poisson_kl")),
         "linear_cka": Measure(function=linear_cka),
         **_between_times(),
         **_of_dimensionality(),
