@@ -10,19 +10,34 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def the_measures(names: Sequence[str], dissimilarity: str, movie: Path | None) -> dict[str, Any]:
+def the_measures(
+    names: Sequence[str],
+    *,
+    dissimilarity: str,
+    label: str | None,
+    components: int | None,
+    movie: Path | None,
+) -> dict[str, Any]:
     """Options of each measure that ``--measure`` names."""
-    from neurorec.geometry import DISSIMILARITIES, MEASURES
+    from neurorec.geometry import MEASURES, RDM_METHODS
     from neurorec.geometry.over_time import DEFAULT
 
-    check_option("--dissimilarity", dissimilarity, DISSIMILARITIES)
-    chosen = {check_option("--measure", name, MEASURES): {} for name in names or DEFAULT}
+    check_option("--dissimilarity", dissimilarity, RDM_METHODS)
+    chosen = [check_option("--measure", name, MEASURES) for name in names or DEFAULT]
     if movie is not None:
         if "rdm" not in chosen:
             raise ValueError(f"--movie {movie} shows RDMs; add --measure rdm")
         if movie.suffix not in (".gif", ".mp4"):
             raise ValueError(f"--movie {movie}: a film ends in .gif or .mp4")
-    return {n: {"method": dissimilarity} if n == "rdm" else {} for n in chosen}
+    given = {"label": label, "n_components": components}
+    flags = {"label": "--label COLUMN", "n_components": "--components NUMBER"}
+    needed = {name: MEASURES[name].needs for name in chosen}
+    for name, options in needed.items():
+        for option in options:
+            if given[option] is None:
+                raise ValueError(f"--measure {name} needs {flags[option]}")
+    own = {name: {option: given[option] for option in needed[name]} for name in chosen}
+    return {n: {"method": dissimilarity} if n == "rdm" else own[n] for n in chosen}
 
 
 def source_of(name: str, *, brain: str | None, session: str | None) -> tuple[Any, str]:

@@ -35,8 +35,20 @@ def geometry(
         ),
     ] = None,
     dissimilarity: Annotated[
-        str, typer.Option(help="Of RDMs: correlation, cosine, squared_euclidean, ...")
+        str, typer.Option(help="Of RDMs: correlation, cosine, squared_euclidean, crossnobis, ...")
     ] = "correlation",
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the stimuli with their classes, such as object_name, for "
+            "manifold_capacity, few_shot_geometry and the like.",
+        ),
+    ] = None,
+    components: Annotated[
+        int | None,
+        typer.Option(help="Dimensions of subspaces, for principal_angles and alignment_index."),
+    ] = None,
     brain: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +108,13 @@ def geometry(
 
     stem = stem_of(figure)
     refuse([out, *drawn(stem), *([] if movie is None else [movie])], force)
-    measures = the_measures(measure or [], dissimilarity, movie)
+    measures = the_measures(
+        measure or [],
+        dissimilarity=dissimilarity,
+        label=label,
+        components=components,
+        movie=movie,
+    )
     how = room.BrainComparison(method=comparison, n_draws=draws, seed=seed)
     source, name = source_of(recording, brain=brain, session=session)
     options: dict[str, Any] = {}

@@ -1,6 +1,6 @@
 """Results of several populations along a further dimension."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -110,18 +110,20 @@ def _same_attrs(every: Any) -> dict[Hashable, Any]:
     }
 
 
-def require_defined(panel: xr.Dataset) -> None:
-    """Refuse a variable of which every value is NaN.
+def require_defined(panel: xr.Dataset, measures: Iterable[str]) -> None:
+    """Refuse a measure of which every value of every variable is NaN.
 
     Raises
     ------
     ValueError
         If there is one.
     """
-    for name, values in panel.data_vars.items():
-        if values.dtype.kind == "f" and values.size and bool(np.isnan(values.values).all()):
+    for measure in measures:
+        own = [v for n, v in panel.data_vars.items() if str(n).startswith(measure)]
+        numbers = [v for v in own if v.dtype.kind == "f" and v.size]
+        if numbers and all(bool(np.isnan(v.values).all()) for v in numbers):
             raise ValueError(
-                f"{name} is undefined in all {panel.sizes[TIME_BIN]} time bins: all stimuli evoke "
-                "the same response, or patterns are constant; was the stimulus shown at these "
-                "times?"
+                f"{measure} is undefined in all {panel.sizes[TIME_BIN]} time bins: all stimuli "
+                "evoke the same response, or patterns are constant; was the stimulus shown at "
+                "these times?"
             )

@@ -35,6 +35,8 @@ class Measure:
         Values of its option ``method`` with which it needs them.
     takes
         Which of the options that measures share it has.
+    needs
+        Options that it must be given.
     """
 
     function: Callable[..., Any]
@@ -42,6 +44,7 @@ class Measure:
     units: bool = False
     methods_of_units: tuple[str, ...] = ()
     takes: tuple[str, ...] = ("undefined", "device")
+    needs: tuple[str, ...] = ()
 
     def reads_units(self, options: Mapping[str, Any]) -> bool:
         """Whether it needs single units with these options."""
@@ -68,20 +71,23 @@ def _between_times() -> dict[str, Measure]:
         if name not in ("cka", "predictivity_backward")  # the first is linear_cka
     } | {
         "canonical_correlation": Measure(function=canonical_correlation),
-        "principal_angles": Measure(function=principal_angles, units=True),
-        "alignment_index": Measure(function=alignment_index, units=True),
+        "principal_angles": Measure(function=principal_angles, units=True, needs=("n_components",)),
+        "alignment_index": Measure(function=alignment_index, units=True, needs=("n_components",)),
     }
 
 
 def _of_classes() -> dict[str, Measure]:
-    """Geometry of class manifolds; each takes the option ``label``."""
+    """Geometry of class manifolds; ``label`` is the coordinate of the classes."""
     functions = {
         "manifold_capacity": manifold_capacity,
         "glue_style_capacity": glue_style_capacity,
         "linear_separability": linear_separability,
         "few_shot_geometry": few_shot_geometry,
     }
-    return {name: Measure(function=one, presentations=True) for name, one in functions.items()}
+    return {
+        name: Measure(function=one, presentations=True, needs=("label",))
+        for name, one in functions.items()
+    }
 
 
 #: Every measure, by the name of its variable. Tests run over this table.

@@ -142,7 +142,7 @@ def over_time(
     if isinstance(area, str):
         per_model = {name: one.isel({AREA: 0}) for name, one in per_model.items()}
     result = joined(in_one_order(per_model), MODEL)
-    require_defined(result)
+    require_defined(result, [*options, *([] if brain is None else [RSA])])
     provenance = {
         "neurorec": neurorec.__version__,
         "measures": {name: dict(given) for name, given in options.items()},
@@ -180,7 +180,15 @@ def _options(measures: Sequence[str] | Mapping[str, Options]) -> dict[str, Optio
     given = measures if isinstance(measures, Mapping) else {name: {} for name in measures}
     if not given:
         raise ValueError(f"name at least one measure of {sorted(MEASURES)}, got none")
-    return {check_option("measures", name, MEASURES): own for name, own in given.items()}
+    for name, own in given.items():
+        check_option("measures", name, MEASURES)
+        missing = [option for option in MEASURES[name].needs if option not in own]
+        if missing:
+            raise ValueError(
+                f"measure {name!r} needs the option {missing[0]!r}: give "
+                f"measures={{{name!r}: {{{missing[0]!r}: ...}}}}"
+            )
+    return dict(given)
 
 
 def _read(

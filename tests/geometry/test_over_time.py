@@ -74,17 +74,55 @@ def recording(assembly):
     return Recording({"V4": Area(assembly.assign_coords(timestep=timestep)), "IT": Area(other)})
 
 
+#: Options that a measure must be given, or that save time.
+OPTIONS = {
+    "manifold_capacity": {"label": "category", "n_draws": 5},
+    "glue_style_capacity": {"label": "category", "n_draws": 5},
+    "linear_separability": {"label": "category", "n_draws": 5},
+    "few_shot_geometry": {"label": "category", "n_shots": 2, "n_draws": 5},
+    "principal_angles": {"n_components": 2},
+    "alignment_index": {"n_components": 2},
+    "canonical_correlation": {"n_dimensions": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def larger(assembly_of):
+    """Forty stimuli of four classes, twice each, and 24 units that have a few dimensions."""
+    rng = np.random.default_rng(5)
+    ids = [f"s{i:02d}" for i in range(40)] * 2
+    scores = rng.normal(size=(2, 40, 24)) * np.arange(1, 25) ** -1.0
+    evoked = np.tile((scores @ rng.normal(size=(24, 24))).transpose(1, 2, 0), (2, 1, 1))
+    return assembly_of(
+        evoked + 0.3 * rng.normal(size=evoked.shape),
+        stimulus_ids=ids,
+        repetition=[0] * 40 + [1] * 40,
+        category=np.array(list("abcd") * 20),
+    )
+
+
 @pytest.mark.parametrize("name", MEASURES)
-def test_every_measure_is_what_it_is_alone(assembly, name):
-    panel = over_time(assembly, measures=[name])
-    alone = MEASURES[name].function(assembly)
-    values = alone if isinstance(alone, xr.DataArray) else alone[name]
-    np.testing.assert_array_equal(panel[name], values)
-    assert panel[name].dims == values.dims
-    assert panel[name].attrs["units"] == values.attrs["units"]
+def test_every_measure_is_what_it_is_alone(larger, name, tmp_path):
+    options = OPTIONS.get(name, {})
+    panel = over_time(larger, measures={name: options}, undefined="raise")
+    found = MEASURES[name].function(larger, **options)
+    alone = {name: found} if isinstance(found, xr.DataArray) else found.data_vars
+    assert len(panel.data_vars) == len(alone)
+    for variable, values in alone.items():
+        ours = panel[name if variable in (name, "score") else f"{name}_{variable}"]
+        # Once from all presentations and once from means: sums in another order.
+        np.testing.assert_allclose(ours, values, rtol=1e-6, atol=1e-9)
+        assert ours.dims == values.dims
     for time in TIMES:
-        np.testing.assert_array_equal(panel[time], assembly[time])
+        np.testing.assert_array_equal(panel[time], larger[time])
         assert panel[time].attrs["units"] == "ms"
+    panel.to_netcdf(tmp_path / "panel.nc", engine="h5netcdf")
+
+
+@pytest.mark.parametrize(("name", "option"), [("manifold_capacity", "label")])
+def test_an_option_that_a_measure_needs(assembly, name, option):
+    with pytest.raises(ValueError, match=f"measure {name!r} needs the option {option!r}"):
+        over_time(assembly, measures=[name])
 
 
 def test_options_of_a_measure(assembly):
@@ -289,7 +327,7 @@ class TestTable:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"measures": ["cca"]}, r"measures must be one of \['linear_cka', .* got 'cca'"),
+        ({"measures": ["cka"]}, r"measures must be one of \['alignment_index', .* got 'cka'"),
         ({"measures": "rdm"}, r"a sequence of names or a mapping to options, got 'rdm'"),
         ({"measures": []}, "name at least one measure of"),
         ({"measures": {"rdm": {"colour": 1}}}, "measure 'rdm' does not take {'colour': 1}"),
