@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import xarray as xr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks._geometry_rows import Row, in_turn
 from neurorec import assemblies, geometry
 
 with warnings.catch_warnings():
@@ -25,11 +25,8 @@ with warnings.catch_warnings():
     from rsatoolbox.data.noise import prec_from_unbalanced
     from rsatoolbox.rdm.calc import calc_rdm
 
-# Makes a row from what it compares and times.
-InTurn = Callable[..., Any]
 
-
-def crossnobis(rng: np.random.Generator, *, quick: bool, n_runs: int, in_turn: InTurn) -> list[Any]:
+def crossnobis(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
     """20,000 units, without noise covariance: rsatoolbox multiplies by an identity."""
     sizes = (20, 3, 2000) if quick else (100, 8, 20_000)
     assembly, dataset = simulated(rng, *sizes)
@@ -47,9 +44,7 @@ def crossnobis(rng: np.random.Generator, *, quick: bool, n_runs: int, in_turn: I
     return [row]
 
 
-def noise_normalised(
-    rng: np.random.Generator, *, quick: bool, n_runs: int, in_turn: InTurn
-) -> list[Any]:
+def noise_normalised(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
     """Shrinkage covariance and distances; the peer's matrices are as large as units x units."""
     sizes = (20, 3, 100) if quick else (50, 4, 1000)
     assembly, dataset = simulated(rng, *sizes)

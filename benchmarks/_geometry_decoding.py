@@ -1,7 +1,6 @@
 """Temporal generalization: jobs of ``benchmarks/geometry.py``."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,15 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import PredefinedSplit
 
+from benchmarks._geometry_rows import Row, in_turn
 from neurorec import assemblies, dynamics, geometry
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from mne.decoding import GeneralizingEstimator, cross_val_multiscore
 
-# Makes a row from what it compares and times.
-InTurn = Callable[..., Any]
 
-
-def generalization(
-    rng: np.random.Generator, *, quick: bool, n_runs: int, in_turn: InTurn
-) -> list[Any]:
+def generalization(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
     """From every to every time bin, 5 folds; equal scores up to one presentation on a border."""
     sizes = (100, 30, 5) if quick else (400, 200, 30)
     wide = (100, 150, 3) if quick else (400, 1000, 5)

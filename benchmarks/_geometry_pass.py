@@ -5,12 +5,11 @@ gives, in the blocks that it chooses by itself, and nothing is done with them. F
 cache, which is the harder case: from a disk, reading takes longer and arithmetic does not.
 """
 
-import json
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks._compare import seconds
+from benchmarks._geometry_rows import Row
 from neurorec import dimensionality, geometry
 from neurorec.geometry import over_time
 from neurorec.models.adapters import per_timestep
@@ -107,8 +107,8 @@ def peak_memory(path: Path) -> float:
     return float(done.stdout)
 
 
-def measured(*, quick: bool) -> dict[str, Any]:
-    """Sizes, seconds of each run of both, the largest difference, and memory."""
+def one_pass(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
+    """RDMs, CKA and participation ratio of a recording together, against reading it twice."""
     sizes = {"n_stimuli": 60, "n_units": 1000, "n_timesteps": 6}
     if not quick:
         sizes = {"n_stimuli": 500, "n_units": 20_000, "n_timesteps": 30}
@@ -116,23 +116,19 @@ def measured(*, quick: bool) -> dict[str, Any]:
         path = Path(folder) / "wide.h5"
         recording = recorded(path, **sizes)
         area = open_recording(path).area("V1")
-        difference = largest_difference(recording)
-        runs = [
-            (
-                seconds(lambda: read(recording, times=2)),
-                seconds(lambda: over_time(area, measures=MEASURES)),
-            )
-            for _ in range(2 if quick else 7)
-        ]
-        return {
-            **sizes,
-            "peer_s": [one for one, _ in runs],
-            "ours_s": [one for _, one in runs],
-            "largest_difference": difference,
-            "file_mb": path.stat().st_size / 2**20,
-            "peak_mb": peak_memory(path),
-        }
-
-
-if __name__ == "__main__":
-    print(json.dumps(measured(quick="--quick" in sys.argv), indent=2))
+        row = Row(
+            job="RDMs, CKA, PR of a file, {n_units} x {n_stimuli} x {n_timesteps}".format(**sizes)
+            + f", {peak_memory(path):.0f} MB of memory",
+            peer=f"reading the file of {path.stat().st_size / 2**20:.0f} MB twice, page cache",
+            largest_difference=largest_difference(recording),
+            tolerance=1e-5,
+            peer_s=statistics.median(
+                seconds(lambda: read(recording, times=2)) for _ in range(n_runs)
+            ),
+            ours_s=statistics.median(
+                seconds(lambda: over_time(area, measures=MEASURES)) for _ in range(n_runs)
+            ),
+        )
+    if not row.largest_difference <= row.tolerance:
+        raise SystemExit(f"{row.job}: the numbers differ by {row.largest_difference:.2g}")
+    return [row]

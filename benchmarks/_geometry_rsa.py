@@ -7,11 +7,11 @@ is proportional to their number. Ours is timed over all.
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks._compare import seconds
+from benchmarks._geometry_rows import Row
 from neurorec.geometry._draws import drawn_copies, evaluations
 from neurorec.geometry._stack import pairs
 from neurorec.geometry.resampling import spread
@@ -28,19 +28,7 @@ N_MODELS, N_SUBJECTS, N_CONDITIONS, N_DRAWS = 10, 10, 100, 1000
 METHODS = (("cosine", "cosine", 20), ("rho_a", "rho-a", 4))
 
 
-@dataclass(frozen=True, kw_only=True)
-class DualBootstrap:
-    """One comparison: largest difference on the same draws, and both times for all draws."""
-
-    job: str
-    peer: str
-    largest_difference: float
-    tolerance: float
-    peer_s: float
-    ours_s: float
-
-
-def dual_bootstrap(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[DualBootstrap]:
+def dual_bootstrap(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
     """10 models, 10 subjects, 100 conditions, 1000 draws: scores and ceilings of every draw."""
     n_conditions, n_draws = (20, 50) if quick else (N_CONDITIONS, N_DRAWS)
     models, subjects = (_random_rdms(rng, k, n_conditions) for k in (N_MODELS, N_SUBJECTS))
@@ -60,7 +48,7 @@ def _compared(
     peer_draws: int,
     n_draws: int,
     n_runs: int,
-) -> DualBootstrap:
+) -> Row:
     n_conditions, n_subjects = models.shape[1], len(subjects)
     x, y = (rdms[:, *pairs(n_conditions)] for rdms in (models, subjects))
     method, theirs = names
@@ -90,7 +78,7 @@ def _compared(
         ]
     )
     peer_s, ours_s = np.median(times, axis=0)
-    return DualBootstrap(
+    return Row(
         job=f"dual bootstrap, {method}, {n_draws} draws, {len(x)} x {len(y)} of {n_conditions}",
         peer=f"rsatoolbox eval_dual_bootstrap, extrapolated from {peer_draws} draws",
         largest_difference=difference,

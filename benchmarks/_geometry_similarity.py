@@ -7,19 +7,18 @@ import numpy as np
 import scipy.linalg
 
 from benchmarks._compare import seconds
+from benchmarks._geometry_rows import Row
 from neurorec import geometry
 
 
-def procrustes(
-    rng: np.random.Generator, *, quick: bool, n_runs: int, row: Callable[..., Any]
-) -> list[Any]:
+def procrustes(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
     """Angular Procrustes distance; the peer, minutes long, runs once and is timed while checked."""
     n, p = (100, 400) if quick else (500, 4000)
     x, y = rng.normal(size=(n, p)), rng.normal(size=(n, p))
     expected, peer_s = _timed(lambda: rotated_by_svd(x, y))
     got = geometry.shape_distance(x, y).item()
     return [
-        row(
+        Row(
             job=f"Procrustes distance, {n} x {p}",
             peer="rotation from the SVD of the units x units cross-covariance (scipy), 1 run",
             largest_difference=_checked(abs(got - expected), 1e-9),
@@ -30,16 +29,14 @@ def procrustes(
     ]
 
 
-def cka_over_time(
-    rng: np.random.Generator, *, quick: bool, n_runs: int, row: Callable[..., Any]
-) -> list[Any]:
+def cka_over_time(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]:
     """Linear CKA between 30 timesteps, against one pair after the other in unit space."""
     n, p, n_times = (50, 200, 6) if quick else (200, 2000, 30)
     values = rng.normal(size=(n, p, n_times))
     expected, peer_s = _timed(lambda: cka_pair_by_pair(values))
     got = geometry.linear_cka(values).values
     return [
-        row(
+        Row(
             job=f"linear CKA, {n} x {p}, {n_times} x {n_times} timesteps",
             peer="Kornblith's equation in unit space, pair by pair (numpy), 1 run",
             largest_difference=_checked(np.abs(got - expected).max(), 1e-10),
