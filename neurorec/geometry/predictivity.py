@@ -59,7 +59,8 @@ def linear_predictivity(
     n_splits
         Folds of stimuli.
     penalties
-        To try, as multiples of the mean positive eigenvalue of the centred training Gram matrix.
+        To try, as multiples of the variance of a training stimulus: the trace of their centred Gram
+        matrix over one less than their number.
     seed
         Of the folds.
 
@@ -154,7 +155,8 @@ def _residual_makers(x: Kernels, n_train: int, grid: list[float]) -> Iterator[_M
     values, vectors = torch.linalg.eigh(inner)
     size = x.diagonal(dim1=-2, dim2=-1).amax(dim=-1, keepdim=True)
     values = torch.where(values > n_train * torch.finfo(x.dtype).eps * size, values, 0.0)
-    scale = values.sum(dim=-1) / (values > 0).sum(dim=-1).clamp(min=1)
+    # Not the mean positive eigenvalue: how many are positive is a matter of rounding.
+    scale = values.sum(dim=-1) / (n_train - 1)
     scale = torch.where(scale > 0, scale, 1.0)[:, None]
     projected = cross @ vectors
     base = _mean_prediction(n_train, n_test, like=x)

@@ -14,9 +14,8 @@ def in_unit_space(x, y, assembly, penalties, n_splits):
     residual = total = 0.0
     for train, test in KFold(n_splits, 0).split(assembly):
         centred = x[train] - x[train].mean(axis=0)
-        eigenvalues = np.linalg.svd(centred, compute_uv=False) ** 2
-        mean = eigenvalues[eigenvalues > 1e-10].mean()
-        model = RidgeCV(mean * np.asarray(penalties)).fit(x[train], y[train])
+        variance = np.sum(centred**2) / (len(train) - 1)
+        model = RidgeCV(variance * np.asarray(penalties)).fit(x[train], y[train])
         residual += np.sum((y[test] - model.predict(x[test])) ** 2)
         total += np.sum((y[test] - y[train].mean(axis=0)) ** 2)
     return 1 - residual / total
