@@ -182,7 +182,7 @@ def centre(
     """
     rows = gram.mean(dim=-1, keepdim=True)
     columns = gram.mean(dim=-2, keepdim=True)
-    return gram - rows - columns + rows.mean(dim=-2, keepdim=True)
+    return (gram - rows).sub_(columns - rows.mean(dim=-2, keepdim=True))
 
 
 def _as_three_dimensional(

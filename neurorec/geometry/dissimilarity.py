@@ -44,7 +44,7 @@ def _cosine(products: _Grams, sums: _Sums, n_neuroids: int) -> _Grams:
 
 def _correlation(products: _Grams, sums: _Sums, n_neuroids: int) -> _Grams:
     """1 - Pearson over neuroids: the cosine of ``K - s s' / p``, patterns less their means."""
-    centred = products - sums[:, :, None] * sums[:, None, :] / n_neuroids
+    centred = torch.baddbmm(products, sums[:, :, None], sums[:, None, :], alpha=-1 / n_neuroids)
     return _one_minus_cosine(centred, products.diagonal(dim1=-2, dim2=-1))
 
 
@@ -52,9 +52,10 @@ def _one_minus_cosine(products: _Grams, mean_squares: _Sums) -> _Grams:
     """NaN in the rows and columns of patterns without length."""
     squares = products.diagonal(dim1=-2, dim2=-1)
     inverse = torch.where(squares > _CONSTANT_SHARE * mean_squares, squares, torch.nan).rsqrt()
-    distances = 1 - products * (inverse[:, :, None] * inverse[:, None, :])
+    # In place: matrices over time are large, and memory that is new is slow.
+    distances = (products * inverse[:, :, None]).mul_(inverse[:, None, :]).neg_().add_(1)
     distances.diagonal(dim1=-2, dim2=-1).copy_(0 * inverse)
-    return torch.clamp(distances, 0, 2)
+    return distances.clamp_(0, 2)
 
 
 #: Dissimilarities that follow from the Gram matrices of the patterns, their sums over neuroids and
