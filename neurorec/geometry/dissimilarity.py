@@ -53,7 +53,7 @@ def _one_minus_cosine(products: _Grams, mean_squares: _Sums) -> _Grams:
     squares = products.diagonal(dim1=-2, dim2=-1)
     inverse = torch.where(squares > _CONSTANT_SHARE * mean_squares, squares, torch.nan).rsqrt()
     # In place: matrices over time are large, and memory that is new is slow.
-    distances = (products * inverse[:, :, None]).mul_(inverse[:, None, :]).neg_().add_(1)
+    distances = (inverse[:, :, None] * inverse[:, None, :]).mul_(products).neg_().add_(1)
     distances.diagonal(dim1=-2, dim2=-1).copy_(0 * inverse)
     return distances.clamp_(0, 2)
 
