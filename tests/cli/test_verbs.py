@@ -47,6 +47,7 @@ def test_train_record_open(neurorec, tmp_path, folder):
     assert "dropout 0.5 per step" in printed
 
 
+@pytest.mark.slow
 def test_models(neurorec):
     code, printed, _ = neurorec("models", "list")
     assert code == 0

@@ -29,6 +29,7 @@ def same_labels(ours, theirs):
         assert ours[name].dtype.kind == coordinate.dtype.kind, name
 
 
+@pytest.mark.slow
 def test_cowley_has_the_labels_of_the_recording(cowley, mirror):
     real = datasets.load("cowley-2023")
     same_labels(cowley.assembly, real.assembly)
@@ -59,6 +60,7 @@ def test_cowley_is_about_as_reliable_as_the_recording(cowley):
     assert np.median(2 * half / (1 + half)) == pytest.approx(0.76, abs=0.05)
 
 
+@pytest.mark.slow
 def test_zhang_desimone_has_the_labels_of_the_recording(zhang_desimone, mirror, cache, monkeypatch):
     monkeypatch.setenv("NEUROREC_MIRROR", str(mirror))
     # Session 1006 has the presentations that all sessions have.

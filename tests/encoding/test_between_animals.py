@@ -34,6 +34,7 @@ def of(assembly, animal):
     return assembly.isel(neuroid=np.flatnonzero(assembly["animal"].values == animal))
 
 
+@pytest.mark.slow
 def test_each_pair_is_a_fit(responses):
     scores = between_animals(responses, **OPTIONS)
     assert scores["score"].dims == ("split", "neuroid", "model_time", "time_bin")
@@ -109,6 +110,7 @@ def test_missing_repetitions_of_one_neuroid(responses):
     np.testing.assert_allclose(scores["score"], expected["score"], rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sources", ["each", "pooled"])
 def test_stimuli_that_an_animal_did_not_see(responses, sources):
     responses.values[responses["stimulus_id"].values >= "s36", :5] = np.nan

@@ -65,6 +65,7 @@ def test_shuffled_by_the_seed(responses):
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_shuffled_stimuli_are_not_predicted(rng, make):
     features = make(rng.normal(size=(100, 20, 1)), name="u")
     values = features.values[:, :, 0] @ rng.normal(size=(20, 60))

@@ -56,6 +56,7 @@ def test_gabor_energy_predicts_v4(mirror, session, reference):
     assert abs(summary(null)["median"].item()) < 3 / np.sqrt(len(identifiers))
 
 
+@pytest.mark.slow
 def test_v4_noise_corrected(v4):
     # 0.46 over a ceiling of sqrt(0.76): what the references imply.
     features = gabor_energy(v4.stimuli.select(slice(0, 640)), device="cpu")
@@ -65,6 +66,7 @@ def test_v4_noise_corrected(v4):
     assert median == pytest.approx(0.46 / np.sqrt(0.76), abs=0.04)
 
 
+@pytest.mark.slow
 def test_v4_shuffled_by_the_control(v4):
     features = gabor_energy(v4.stimuli, device="cpu")
     responses = average_repetitions(v4.assembly)
@@ -78,6 +80,7 @@ def test_v4_shuffled_by_the_control(v4):
     assert scores["p_value"].item() == 1 / 20
 
 
+@pytest.mark.slow
 def test_v4_partial_least_squares(v4):
     # 25 components of 1260 features are fewer than 512 stimuli could pay for: 0.447, and 0.480 of
     # a ridge whose penalties are chosen; five components are not enough.
@@ -91,6 +94,7 @@ def test_v4_partial_least_squares(v4):
     assert standard == pytest.approx(0.447, abs=0.01)
 
 
+@pytest.mark.slow
 def test_v4_scores_agree_with_one_another(v4):
     features = gabor_energy(v4.stimuli, device="cpu")
     scores = fit(features, v4.assembly, device="cpu", bootstrap=Bootstrap(n_draws=0))

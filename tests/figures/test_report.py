@@ -118,6 +118,7 @@ def test_text_is_escaped_and_markup_kept(tmp_path, section):
         assert text in page.text
 
 
+@pytest.mark.slow
 def test_it_can_be_read_aloud(tmp_path, section):
     page = _write(tmp_path, section)
     assert page.all("html")[0]["lang"] == "en"

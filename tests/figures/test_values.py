@@ -217,6 +217,7 @@ def test_geometry(by_name):
         np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), square.to_numpy())
 
 
+@pytest.mark.slow
 def test_geometry_without_an_interval(by_name):
     plot = by_name["geometry_of_models"]
     bare = plot.results[0].drop_vars(["ci_low", "ci_high"])
@@ -266,6 +267,7 @@ def test_overview(by_name):
     compare(third, table[table["panel"] == "d"], x="timestep", y="score")
 
 
+@pytest.mark.slow
 def test_overview_of_chosen_areas(by_name):
     plot = by_name["overview"]
     chosen = {"encoding_area": "a2", "rsa_area": "a1", "target": "human IT"}

@@ -180,6 +180,7 @@ def test_a_control_s_channels_are_multiples_of_the_readout_s_groups():
     assert area.channels % 4 == 0
 
 
+@pytest.mark.slow
 def test_operations_are_those_of_the_whole_presentation():
     few, many = (study(timesteps=t).matched_control("flops") for t in (2, 20))
     assert many.area("c").channels > few.area("c").channels

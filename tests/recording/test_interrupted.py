@@ -328,6 +328,7 @@ def test_parts_of_a_deleted_recording_are_not_taken_for_those_of_another(
         record(network, shown, out=out, batch_size=2, **settings)
 
 
+@pytest.mark.slow
 def test_a_damaged_part_is_named_and_made_again(tmp_path):
     network, shown, out = model(), stimuli(), tmp_path / "r.h5"
     settings = {"batch_size": 2, "compression": "gzip"}

@@ -30,6 +30,7 @@ def recording(request, tmp_path_factory):
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_any_neuroids_and_timesteps_in_any_order(recording, data):
@@ -155,6 +156,7 @@ def test_what_was_compressed_is_smaller(tmp_path):
     assert sizes[1] < 0.9 * sizes[0]
 
 
+@pytest.mark.slow
 def test_zstd(tmp_path):
     pytest.importorskip("zstandard", reason="zstandard is not installed")
     pytest.importorskip("hdf5plugin", reason="hdf5plugin is not installed")

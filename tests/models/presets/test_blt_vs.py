@@ -71,6 +71,7 @@ def learning(name):
     }
 
 
+@pytest.mark.slow
 def test_the_skip_from_v4_to_v1_arrives_unless_it_is_to_be_as_released():
     assert learning("blt-vs") - learning("blt-vs-released") == {"V1_td.V4_td_0"}
     assert "V1_td.V4_td_1" in learning("blt-vs-bio")
