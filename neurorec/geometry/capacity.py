@@ -34,7 +34,7 @@ class AnchorGeometry(NamedTuple):
 def manifold_capacity(
     source: Any,
     *,
-    label: str | Sequence[Any],
+    label: str | Sequence[Any] | np.ndarray,
     n_draws: int = 300,
     centre_correction: bool = True,
     seed: int | np.random.Generator = 0,
@@ -141,7 +141,7 @@ def require_draws(n_draws: int) -> None:
 def _of_bin(
     manifolds: Manifolds, t: int, n_draws: int, correction: bool, rng: np.random.Generator
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    points, _ = coordinates(manifolds.products[t])
+    points, _ = manifolds.coordinates(t)
     centres = manifolds.means() @ points
     correlation = mean_correlation(centres)
     n_shared = 0

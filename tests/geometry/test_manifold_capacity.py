@@ -309,3 +309,12 @@ def test_it_cortex_untangles_objects(zhang):
     assert after > 1.5 * before
     assert result["radius"][1] < 0.8 * result["radius"][0]
     assert result["dimension"][1] < 0.8 * result["dimension"][0]
+
+
+@pytest.mark.parametrize("measure", [manifold_capacity, glue_style_capacity])
+def test_an_offset_of_all_responses_adds_no_dimensions(rng, measure):
+    """Forty points of five units lie in five dimensions, whatever rounding an offset leaves."""
+    points, label = rng.normal(size=(40, 5, 1)), np.repeat(np.arange(8), 5)
+    plain, moved = (measure(points + by, label=label, n_draws=30) for by in (0, 1e4))
+    for name in ("capacity", "radius", "dimension"):
+        np.testing.assert_allclose(moved[name], plain[name], rtol=1e-5)
