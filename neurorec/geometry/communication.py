@@ -106,8 +106,8 @@ def communication_subspace(
     ValueError
         If the populations have different presentations or numbers of time bins, there are
         fewer than two folds or fewer presentations (stimuli, for fluctuations) than folds, a
-        stimulus has one presentation where two are needed, a penalty is not positive, or activity is not finite or the same for
-        all presentations.
+        stimulus has one presentation where two are needed, a penalty is not positive, or activity
+        is not finite or the same for all presentations.
 
     Notes
     -----
