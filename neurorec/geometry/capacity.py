@@ -159,7 +159,8 @@ def _relative(
     points: Float64[np.ndarray, "point dimension"], name: str, t: int
 ) -> Float64[np.ndarray, "point dimension"]:
     """Deviations from the centre, in units of its norm."""
-    centre = points.mean(axis=0)
+    # Of equal points the mean may differ from them in the last digit.
+    centre = points[0] + (points - points[0]).mean(axis=0)
     norm = np.linalg.norm(centre)
     if norm <= _CENTRE_SHARE * np.sqrt((points**2).sum() / len(points)):
         raise ValueError(

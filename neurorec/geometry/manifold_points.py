@@ -57,10 +57,17 @@ class Manifolds:
     def coordinates(
         self, t: int
     ) -> tuple[Float64[np.ndarray, "row dimension"], Float64[np.ndarray, "row dimension"]]:
-        """Points of a time bin, and directions of rows, as :func:`coordinates` gives them."""
-        raw = float(self.patterns.products[t].diagonal().max())
+        """Points of a time bin, and directions of rows, as :func:`coordinates` gives them.
+
+        Presentations of a class that differ by rounding only are one point.
+        """
         # What was subtracted counts: rounding is a share of the raw inner products.
-        return coordinates(self.products[t], floor=len(self.codes) * _EPSILON * raw)
+        raw = float(self.patterns.products[t].diagonal().max())
+        floor = len(self.codes) * _EPSILON * raw
+        points, directions = coordinates(self.products[t], floor=floor)
+        means = (self.means() @ points)[self.codes]
+        spread = np.bincount(self.codes, ((points - means) ** 2).sum(axis=1))
+        return np.where(spread[self.codes, None] > floor, points, means), directions
 
     def coords(self) -> dict[str, Any]:
         """Labels of classes and time bins."""
