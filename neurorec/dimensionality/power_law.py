@@ -12,10 +12,15 @@ from scipy.stats import t as student
 from torch import Tensor
 
 from neurorec._checks import check_option
-from neurorec.dimensionality.curves import curves
+from neurorec.dimensionality.curves import curves, where_defined
 from neurorec.dimensionality.cvpca import shared_variances
 from neurorec.dimensionality.halves import random_halves
-from neurorec.dimensionality.spectrum import eigenvalues, n_directions, require_variance
+from neurorec.dimensionality.spectrum import (
+    eigenvalues,
+    n_directions,
+    require_variance,
+    rounding_of,
+)
 from neurorec.dimensionality.trials import presentations_of
 from neurorec.gram import centre
 from neurorec.populations import Patterns, patterns_of
@@ -78,7 +83,8 @@ def power_law(
     Raises
     ------
     ValueError
-        If fewer than five ranks are there, the options are out of range, or as the spectrum's.
+        If fewer than five ranks are there, the options are out of range, responses span fewer
+        dimensions than the last rank (NaN with ``undefined="nan"``), or as the spectrum's.
 
     References
     ----------
@@ -104,10 +110,19 @@ def power_law(
         margin = quantile * _standard_error(without)
         values |= {"ci_low": values["exponent"] - margin, "ci_high": values["exponent"] + margin}
     values["negative_ranks"] = (whole < 0).sum(dim=1).to(torch.float64)
-    nowhere = torch.from_numpy(flat).to(whole.device)
+    lacking = (whole.abs() <= rounding_of(patterns.products)[:, None]).any(dim=1).cpu().numpy()
+    because = f"a power law over ranks {first} to {last} needs responses that span as many"
     return curves(
         patterns,
-        {name: one.masked_fill(nowhere, torch.nan) for name, one in values.items()},
+        {
+            name: where_defined(
+                one.masked_fill(torch.from_numpy(flat).to(one.device), torch.nan).cpu().numpy(),
+                lacking & ~flat,
+                undefined=undefined,
+                because=because,
+            )
+            for name, one in values.items()
+        },
         units={"exponent": "1", "negative_ranks": "components"},
         spectrum=spectrum,
         first_rank=first,
@@ -122,7 +137,7 @@ def _plain(
     patterns = patterns_of(source, device=device)
 
     def variances(keep: Tensor) -> Tensor:
-        return eigenvalues(_kept(patterns.products, keep))
+        return eigenvalues(_kept(patterns.products, keep), patterns.products)
 
     return patterns, variances
 

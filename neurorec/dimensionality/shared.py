@@ -22,6 +22,8 @@ _Rows = Float64[np.ndarray, "row unit time_bin"]
 # Held-out likelihoods, in nats per row, differ by more than this between numbers of factors.
 _TOLERANCE_OF_FOLDS: Final = 1e-4
 _TOLERANCE: Final = 1e-7
+# Sums of squared deviations below this share of the raw ones are rounding, as in neurorec.gram.
+_ROUNDING: Final = 1e-20
 # Numbers of factors that are tried at once.
 _AT_ONCE: Final = 5
 
@@ -168,7 +170,9 @@ def _residuals(population: Population) -> tuple[_Rows, Int64[np.ndarray, " row"]
     values = _values(population)
     means = _sums(values, stimulus) / counts[:, None, None]
     scale = np.sqrt(counts / (counts - 1))[stimulus]
-    return (values - means[stimulus]) * scale[:, None, None], stimulus
+    residuals = (values - means[stimulus]) * scale[:, None, None]
+    flat = (residuals**2).sum(axis=0) <= _ROUNDING * (values**2).sum(axis=0)
+    return np.where(flat, 0, residuals), stimulus
 
 
 #: What is factorised, by name: rows and the stimulus of each.
@@ -202,7 +206,8 @@ def _of_bin(
 ) -> tuple[float, float, float, float]:
     """Dimensions, factors, shared variance and varying units of one time bin."""
     training, held_out = _covariances(rows, folds)
-    varying = (training.diagonal(dim1=1, dim2=2) > 0).all(dim=0)
+    least = _ROUNDING * rows.square().mean(dim=0)
+    varying = (training.diagonal(dim1=1, dim2=2) > least).all(dim=0)
     n = int(varying.sum())
     if n < 2:
         return np.nan, np.nan, np.nan, float(n)

@@ -54,7 +54,10 @@ def temporal_generalization(
     fold, n_folds, seed
         ``"repetition"`` holds out blocks of repetitions, ``"stratified"`` stimuli; an integer is
         ``"stratified"`` with that number of folds. See
-        :func:`neurorec.dynamics.folds.assign_folds`. The seed also draws permutations.
+        :func:`neurorec.dynamics.folds.assign_folds`. The seed also draws permutations. With
+        repetitions held out every stimulus is in training, too: where a class has several stimuli,
+        any grouping of them can be decoded as soon as they are told apart, and p-values are of
+        that; hold out stimuli to ask for what the stimuli of a class have in common.
     standardise
         Z-score each neuroid in each time bin with the mean and deviation of the training
         presentations in that same bin; a test bin is thus scaled by itself, not by the training

@@ -211,7 +211,10 @@ def _whitened(
     values, vectors = torch.linalg.eigh(centred[:, inside[:, None], inside])
     values = values.flip(-1)[:, :n_dimensions].clamp(min=0)
     vectors = vectors.flip(-1)[:, :, :n_dimensions]
-    kept = values > _RANK_SHARE * values[:, :1]
+    # The size of what was subtracted counts too: rounding is a share of the raw inner products.
+    size = products.diagonal(dim1=-2, dim2=-1).amax(dim=-1, keepdim=True)
+    floor = products.shape[-1] * torch.finfo(products.dtype).eps * size
+    kept = values > torch.maximum(_RANK_SHARE * values[:, :1], floor)
     shrunk = values + ridge * values.mean(dim=1, keepdim=True)
     whitening = torch.where(kept, (values * shrunk).clamp(min=1e-300).rsqrt(), 0)[:, None, :]
     fitted, left_out = (

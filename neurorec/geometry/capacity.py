@@ -34,7 +34,7 @@ class AnchorGeometry(NamedTuple):
 def manifold_capacity(
     source: Any,
     *,
-    label: str | Sequence[Any],
+    label: str | Sequence[Any] | np.ndarray,
     n_draws: int = 300,
     centre_correction: bool = True,
     seed: int | np.random.Generator = 0,
@@ -141,7 +141,7 @@ def require_draws(n_draws: int) -> None:
 def _of_bin(
     manifolds: Manifolds, t: int, n_draws: int, correction: bool, rng: np.random.Generator
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    points, _ = coordinates(manifolds.products[t])
+    points, _ = manifolds.coordinates(t)
     centres = manifolds.means() @ points
     correlation = mean_correlation(centres)
     n_shared = 0
@@ -159,7 +159,8 @@ def _relative(
     points: Float64[np.ndarray, "point dimension"], name: str, t: int
 ) -> Float64[np.ndarray, "point dimension"]:
     """Deviations from the centre, in units of its norm."""
-    centre = points.mean(axis=0)
+    # Of equal points the mean may differ from them in the last digit.
+    centre = points[0] + (points - points[0]).mean(axis=0)
     norm = np.linalg.norm(centre)
     if norm <= _CENTRE_SHARE * np.sqrt((points**2).sum() / len(points)):
         raise ValueError(

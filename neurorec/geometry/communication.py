@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurorec._checks import check_option
 from neurorec.assemblies import TIME_BIN
-from neurorec.geometry.paired_rows import SUBTRACTED, centred_on, folds_of, paired
+from neurorec.geometry.paired_rows import SUBTRACTED, centred_on, folds_of, folds_of_stimuli, paired
 from neurorec.gram import centre
 from neurorec.populations import Patterns
 from neurorec.populations.labels import UNDEFINED, describe_bins, result_attrs, time_coords
@@ -84,7 +84,9 @@ def communication_subspace(
         one to ask for a lag.
     subtract
         ``"mean"``, or ``"stimulus"`` to regress fluctuations around the mean response to each
-        stimulus on one another, which only simultaneously recorded populations share.
+        stimulus on one another, which only simultaneously recorded populations share. Folds then
+        hold out stimuli with all their presentations, since fluctuations around one mean add up
+        to zero, so that those in training would give away those in test.
     averaged
         Whether to average repetitions first.
     penalties
@@ -103,9 +105,9 @@ def communication_subspace(
     ------
     ValueError
         If the populations have different presentations or numbers of time bins, there are
-        fewer than two folds or fewer presentations than folds, a stimulus has one presentation
-        where two are needed, a penalty is not positive, or activity is not finite or the same for
-        all presentations.
+        fewer than two folds or fewer presentations (stimuli, for fluctuations) than folds, a
+        stimulus has one presentation where two are needed, a penalty is not positive, or activity
+        is not finite or the same for all presentations.
 
     Notes
     -----
@@ -133,7 +135,11 @@ def communication_subspace(
             "there is nothing to predict, or to predict from, where all presentations evoke the "
             "same response, as in " + describe_bins(np.asarray(flat.cpu()))
         )
-    assignment = folds_of(first.n_rows, n_folds, seed)
+    assignment = (
+        folds_of_stimuli(first, n_folds, seed)
+        if subtract == "stimulus"
+        else folds_of(first.n_rows, n_folds, seed)
+    )
     folds = [_fold(first, second, assignment == f) for f in range(n_folds)]
     full = torch.stack([_full(fold, penalties) for fold in folds])  # (fold, penalty, time_bin)
     best = full.mean(dim=0).argmax(dim=0)

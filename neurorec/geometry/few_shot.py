@@ -40,7 +40,7 @@ NOISE_TERMS: Final[Mapping[str, Callable[[Moments, int], np.ndarray]]] = Mapping
 def few_shot_geometry(
     source: Any,
     *,
-    label: str | Sequence[Any],
+    label: str | Sequence[Any] | np.ndarray,
     n_shots: int = 5,
     estimate: str = "plain",
     noise: str = "gaussian",

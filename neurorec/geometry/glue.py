@@ -12,7 +12,7 @@ from neurorec.assemblies import TIME_BIN
 from neurorec.geometry.capacity import Progress, require_draws
 from neurorec.geometry.cones import on_cone
 from neurorec.geometry.dichotomies import DICHOTOMIES
-from neurorec.geometry.manifold_points import Manifolds, coordinates, manifolds_of
+from neurorec.geometry.manifold_points import Manifolds, manifolds_of
 
 _UNITS = {
     "capacity": "manifolds per dimension",
@@ -32,7 +32,7 @@ _Anchors = Float64[np.ndarray, "draw n_classes dimension"]
 def glue_style_capacity(
     source: Any,
     *,
-    label: str | Sequence[Any],
+    label: str | Sequence[Any] | np.ndarray,
     dichotomies: str = "random",
     n_draws: int = 100,
     seed: int | np.random.Generator = 0,
@@ -132,7 +132,7 @@ def glue_style_capacity(
 def _of_bin(
     manifolds: Manifolds, t: int, signs: np.ndarray, gaussians: np.ndarray
 ) -> tuple[float, ...]:
-    points, directions = coordinates(manifolds.products[t])
+    points, directions = manifolds.coordinates(t)
     targets = gaussians @ directions
     codes, n_classes = manifolds.codes, manifolds.n_classes
     members = codes == np.arange(n_classes)[:, None]

@@ -19,6 +19,7 @@ CLASS = "manifold"
 # Of a centred Gram matrix, as shares of the raw one's trace and of the largest eigenvalue.
 _CONSTANT_SHARE = 1e-12
 _RANK_SHARE = 1e-11
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @final
@@ -53,6 +54,21 @@ class Manifolds:
         members = (self.codes == np.arange(self.n_classes)[:, None]).astype(np.float64)
         return members / members.sum(axis=1, keepdims=True)
 
+    def coordinates(
+        self, t: int
+    ) -> tuple[Float64[np.ndarray, "row dimension"], Float64[np.ndarray, "row dimension"]]:
+        """Points of a time bin, and directions of rows, as :func:`coordinates` gives them.
+
+        Presentations of a class that differ by rounding only are one point.
+        """
+        # What was subtracted counts: rounding is a share of the raw inner products.
+        raw = float(self.patterns.products[t].diagonal().max())
+        floor = len(self.codes) * _EPSILON * raw
+        points, directions = coordinates(self.products[t], floor=floor)
+        means = (self.means() @ points)[self.codes]
+        spread = np.bincount(self.codes, ((points - means) ** 2).sum(axis=1))
+        return np.where(spread[self.codes, None] > floor, points, means), directions
+
     def coords(self) -> dict[str, Any]:
         """Labels of classes and time bins."""
         return time_coords(self.patterns.labels) | {CLASS: self.classes}
@@ -71,7 +87,7 @@ class Manifolds:
 def manifolds_of(
     source: Any,
     *,
-    label: str | Sequence[Any],
+    label: str | Sequence[Any] | np.ndarray,
     at_least: int = 1,
     undefined: str = "raise",
     device: str = "cpu",
@@ -118,7 +134,7 @@ def manifolds_of(
     )
 
 
-def _labels(labels: xr.DataArray, label: str | Sequence[Any]) -> np.ndarray:
+def _labels(labels: xr.DataArray, label: str | Sequence[Any] | np.ndarray) -> np.ndarray:
     if isinstance(label, str):
         available = sorted(str(c) for c in labels.coords if labels[c].dims == (PRESENTATION,))
         if label not in available:
@@ -166,16 +182,16 @@ def _about(
 
 
 def coordinates(
-    products: Float64[np.ndarray, "row row"],
+    products: Float64[np.ndarray, "row row"], *, floor: float = 0.0
 ) -> tuple[Float64[np.ndarray, "row dimension"], Float64[np.ndarray, "row dimension"]]:
     """Points with these inner products, and the directions of rows in which they extend.
 
     A Gaussian vector in the space of units has, along the points, the coordinates
     ``gaussian @ directions`` with ``gaussian`` one number per row. Drawing these keeps a result
-    the same whichever signs eigenvectors happen to have.
+    the same whichever signs eigenvectors happen to have. Eigenvalues up to ``floor`` are rounding.
     """
     values, vectors = np.linalg.eigh(products)
-    kept = values > _RANK_SHARE * max(values[-1], 0)
+    kept = values > max(_RANK_SHARE * values[-1], floor, 0)
     if not kept.any():
         return np.zeros((len(products), 0)), np.zeros((len(products), 0))
     return vectors[:, kept] * np.sqrt(values[kept]), vectors[:, kept]

@@ -57,6 +57,12 @@ class Noise:
         freedom there are for each unit. Otherwise each fold takes its training repetitions only,
         and is unbiased where two stimuli evoke the same.
 
+    Notes
+    -----
+    The intensity of ``"shrinkage_diag"`` is that of rsatoolbox, whose correlations divide by the
+    number of residuals less one where their variances divide by ``dof``: of few repetitions it is
+    up to :math:`((n - 1) / \mathrm{dof})^2` times that of the paper, four times for two of each.
+
     Raises
     ------
     ValueError

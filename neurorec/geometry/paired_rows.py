@@ -31,7 +31,7 @@ def paired(
     second = first
     if other is not None:
         second = patterns_of(other, averaged=averaged, device=device)
-        second = _reordered(second, _order(first, second))
+        second = _reordered(second, _order(first, second, averaged=averaged))
     if subtract == "stimulus":
         return _fluctuations(first), _fluctuations(second)
     return first, second
@@ -54,6 +54,28 @@ def folds_of(
     return np.random.default_rng(seed).permutation(np.arange(n_rows) % n_folds)
 
 
+def folds_of_stimuli(
+    patterns: Patterns, n_folds: int, seed: int | np.random.Generator
+) -> Int64[np.ndarray, " row"]:
+    """Random folds of stimuli, with all their presentations.
+
+    Fluctuations around the mean response to a stimulus add up to zero: those of some of its
+    presentations tell of the others.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two folds, or more than stimuli.
+    """
+    stimuli, codes = np.unique(patterns.stimulus_ids, return_inverse=True)
+    if n_folds < 2 or len(stimuli) < n_folds:
+        raise ValueError(
+            "fluctuations are held out with all presentations of a stimulus: n_folds must lie "
+            f"between 2 and the {len(stimuli)} stimuli there are, got {n_folds}"
+        )
+    return folds_of(len(stimuli), n_folds, seed)[codes.ravel()]
+
+
 def centred_on(products: _Grams, rows: Tensor) -> _Grams:
     """Inner products about the mean of some of the rows."""
     towards = products[:, :, rows].mean(dim=2)
@@ -61,14 +83,15 @@ def centred_on(products: _Grams, rows: Tensor) -> _Grams:
     return products - towards[:, :, None] - towards[:, None, :] + squared[:, None, None]
 
 
-def _keys(patterns: Patterns) -> list[tuple[str, int]]:
-    repetitions = patterns.labels["repetition"].values
+def _keys(patterns: Patterns, *, averaged: bool) -> list[tuple[str, int]]:
+    """What tells rows apart; means over repetitions have no number of their own."""
+    repetitions = patterns.labels["repetition"].values * (not averaged)
     return list(zip(patterns.stimulus_ids, repetitions.tolist(), strict=True))
 
 
-def _order(first: Patterns, second: Patterns) -> np.ndarray:
+def _order(first: Patterns, second: Patterns, *, averaged: bool) -> np.ndarray:
     """Rows of the second in the order of the first."""
-    keys, keys_b = _keys(first), _keys(second)
+    keys, keys_b = _keys(first, averaged=averaged), _keys(second, averaged=averaged)
     if len(set(keys)) != len(keys):
         raise ValueError(
             "presentations are matched by stimulus_id and repetition, and these repeat; number "

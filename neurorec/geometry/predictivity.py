@@ -21,6 +21,7 @@ PENALTIES: Final = tuple(float(p) for p in 10.0 ** np.arange(-4, 4.5, 0.5))
 
 _Responses = Float64[Tensor, "time_bin_b stimulus stimulus"]
 _Errors = Float64[Tensor, "time_bin time_bin_b"]
+_Sizes = Float64[Tensor, "time_bin 1"]
 
 
 def linear_predictivity(
@@ -114,6 +115,9 @@ def _checked(penalties: Sequence[float]) -> list[float]:
 def _explained(x: Kernels, y: _Responses, pair: Pair, folds: KFold, grid: list[float]) -> _Errors:
     """Explained share of ``y`` from ``x``."""
     residual, total = x.new_zeros(len(x), len(y)), x.new_zeros(len(y))
+    # The size of what was subtracted counts too: rounding is a share of the raw inner products.
+    side = pair.first if x is pair.first.kernels else pair.second
+    sizes = side.patterns.products.diagonal(dim1=-2, dim2=-1).amax(dim=-1, keepdim=True)
     n_stimuli = x.shape[-1]
     for train, test in folds.split(pair.first.patterns.labels):
         rows = torch.from_numpy(np.concatenate([train, test])).to(x.device)
@@ -122,15 +126,15 @@ def _explained(x: Kernels, y: _Responses, pair: Pair, folds: KFold, grid: list[f
         total += _quadratic(mean[None], ordered)[0]
         for part in batches(len(x), n_stimuli**2):
             predictors = x[part][:, rows[:, None], rows]
-            residual[part] += _fold(predictors, ordered, len(train), grid)
+            residual[part] += _fold(predictors, ordered, len(train), grid, sizes[part])
     return 1 - residual / total
 
 
-def _fold(x: Kernels, y: _Responses, n_train: int, grid: list[float]) -> _Errors:
+def _fold(x: Kernels, y: _Responses, n_train: int, grid: list[float], sizes: _Sizes) -> _Errors:
     """Squared residuals at the held-out stimuli, which come last, with the best penalty."""
     inner = y[:, :n_train, :n_train]
     best, chosen = x.new_full((len(x), len(y)), torch.inf), x.new_zeros(len(x), len(y))
-    for left_out, held_out in _residual_makers(x, n_train, grid):
+    for left_out, held_out in _residual_makers(x, n_train, grid, sizes):
         error = _quadratic(left_out, inner)
         better = error < best
         best = torch.where(better, error, best)
@@ -145,7 +149,9 @@ class _Makers(NamedTuple):
     held_out: Float64[Tensor, "time_bin test stimulus"]
 
 
-def _residual_makers(x: Kernels, n_train: int, grid: list[float]) -> Iterator[_Makers]:
+def _residual_makers(
+    x: Kernels, n_train: int, grid: list[float], sizes: _Sizes
+) -> Iterator[_Makers]:
     """For every penalty, from one eigendecomposition."""
     n_test = x.shape[-1] - n_train
     identity = torch.eye(n_train, dtype=x.dtype, device=x.device)
@@ -153,8 +159,7 @@ def _residual_makers(x: Kernels, n_train: int, grid: list[float]) -> Iterator[_M
     inner = centring @ x[:, :n_train, :n_train] @ centring
     cross = (x[:, n_train:, :n_train] - x[:, :n_train, :n_train].mean(1, keepdim=True)) @ centring
     values, vectors = torch.linalg.eigh(inner)
-    size = x.diagonal(dim1=-2, dim2=-1).amax(dim=-1, keepdim=True)
-    values = torch.where(values > n_train * torch.finfo(x.dtype).eps * size, values, 0.0)
+    values = torch.where(values > n_train * torch.finfo(x.dtype).eps * sizes, values, 0.0)
     # Not the mean positive eigenvalue: how many are positive is a matter of rounding.
     scale = values.sum(dim=-1) / (n_train - 1)
     scale = torch.where(scale > 0, scale, 1.0)[:, None]

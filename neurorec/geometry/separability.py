@@ -12,7 +12,7 @@ from neurorec.assemblies import TIME_BIN
 from neurorec.geometry.capacity import Progress, require_draws
 from neurorec.geometry.cones import hull_distance
 from neurorec.geometry.dichotomies import DICHOTOMIES
-from neurorec.geometry.manifold_points import Manifolds, coordinates, manifolds_of
+from neurorec.geometry.manifold_points import Manifolds, manifolds_of
 
 N_DIMENSIONS = "n_dimensions"
 
@@ -28,7 +28,7 @@ _N_SIZES = 8
 def linear_separability(
     source: Any,
     *,
-    label: str | Sequence[Any],
+    label: str | Sequence[Any] | np.ndarray,
     dichotomies: str = "random",
     n_dimensions: Sequence[int] | None = None,
     n_draws: int = 50,
@@ -135,7 +135,7 @@ def _of_bin(
     intercept: bool,
     rng: np.random.Generator,
 ) -> Float64[np.ndarray, "size draw"]:
-    points, directions = coordinates(manifolds.products[t])
+    points, directions = manifolds.coordinates(t)
     n_points, rank = points.shape
     margins = np.empty((len(sizes), len(signs)))
     for j, sign in enumerate(signs):

@@ -170,3 +170,20 @@ def test_bad_input(rng):
     values[2, 3] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite values"):
         shared_dimensionality(values)
+
+
+@pytest.mark.parametrize("value", [0.3, 0.7, 1e4 + 0.1])
+@pytest.mark.parametrize("of", sorted(ROWS))
+def test_constant_units_do_not_vary_by_rounding(assembly_of, rng, of, value):
+    """The mean of equal numbers may differ from them in the last digit."""
+    values = rng.normal(size=(141, 6, 3)) + value
+    values[:, :, 1] = value * (1 + np.arange(6) / 7)
+    values[:, 0, 2] = value
+    source = assembly_of(
+        values,
+        stimulus_ids=np.repeat([f"s{i:02d}" for i in range(47)], 3),
+        repetition=np.tile(np.arange(3), 47),
+    )
+    found = shared_dimensionality(source, of=of, n_folds=3, undefined="nan")
+    assert found["n_varying"].values.tolist() == [6, 0, 5]
+    assert np.isnan(found["shared_dimensionality"].values).tolist() == [False, True, False]

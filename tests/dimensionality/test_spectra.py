@@ -12,6 +12,7 @@ from neurorec.dimensionality import (
     cvpca,
     effective_rank,
     eigenspectrum,
+    n_components,
     participation_ratio,
     power_law,
 )
@@ -198,3 +199,29 @@ def test_bad_input(rng, assembly_of):
         eigenspectrum(np.ones((5, 4)))
     flat = power_law(np.ones((30, 20)), spectrum="plain", undefined="nan")
     assert all(np.isnan(one.item()) for one in flat.values())
+
+
+@pytest.mark.parametrize("spectrum", ["plain", "shared"])
+def test_no_power_law_beyond_the_rank(rng, assembly_of, spectrum):
+    """Components that are rounding have no exponent."""
+    values = rng.normal(size=(60, 80, 2))
+    values[:, :, 1] = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 80))
+    source = assembly_of(
+        np.repeat(values, 2, axis=0),
+        stimulus_ids=np.repeat([f"s{i:02d}" for i in range(60)], 2),
+        repetition=np.tile([0, 1], 60),
+    )
+    with pytest.raises(ValueError, match="ranks 1 to 20 needs responses that span as many, as in"):
+        power_law(source, spectrum=spectrum, ranks=(1, 20))
+    found = power_law(source, spectrum=spectrum, ranks=(1, 20), undefined="nan")
+    for name in ("exponent", "ci_low", "negative_ranks"):
+        assert np.isnan(found[name].values).tolist() == [False, True]
+
+
+def test_an_offset_of_all_responses_adds_no_components(rng):
+    values = rng.normal(size=(60, 8, 2)) @ np.diag([1.0, 2.0])
+    values[:, 5:] = values[:, :3]
+    plain, moved = (eigenspectrum(values + by) for by in (0, 1e4))
+    np.testing.assert_allclose(moved, plain, atol=1e-6)
+    assert (moved[:, 5:] == 0).all()
+    assert n_components(values + 1e4, fraction=1.0).values.tolist() == [5, 5]

@@ -173,3 +173,28 @@ def test_it_cortex(zhang):
     after = counts["time_bin_start"].values >= 100
     assert values[np.ix_(after, after)][~np.eye(after.sum(), dtype=bool)].mean() > 0.7
     assert abs(values[np.ix_(after, ~after)].mean()) < 0.3
+
+
+@pytest.mark.parametrize("n_folds", [None, 5])
+def test_an_offset_of_all_responses_adds_no_dimensions(rng, n_folds):
+    """Of five units only five components are real, whatever rounding an offset leaves."""
+    first, second = rng.normal(size=(2, 60, 5, 2))
+    plain, moved = (
+        canonical_correlation(first + by, second + by, n_folds=n_folds) for by in (0, 1e4)
+    )
+    np.testing.assert_allclose(moved, plain, atol=1e-6)
+
+
+def test_means_are_matched_by_stimulus(assembly_of, rng):
+    """However repetitions are numbered, and in whatever order stimuli come."""
+    once = assembly_of(rng.normal(size=(30, 4, 2)), repetition=np.full(30, 3))
+    ids = np.repeat([f"s{i:03d}" for i in range(30)], 2)
+    values = np.repeat(once.values, 2, axis=0) + rng.normal(size=(60, 4, 2))
+    twice = assembly_of(values, stimulus_ids=ids, repetition=np.tile([0, 1], 30))
+    expected = canonical_correlation(
+        once.values, values.reshape(30, 2, 4, 2).mean(axis=1), n_dimensions=3
+    )
+    shuffled = twice.isel(presentation=rng.permutation(60))
+    for other in (twice, shuffled):
+        found = canonical_correlation(once, other, n_dimensions=3)
+        np.testing.assert_allclose(found, expected, atol=1e-9)

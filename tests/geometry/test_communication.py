@@ -164,3 +164,20 @@ def test_bad_input(assembly_of, rng, tmp_path):
         assert np.isnan(result[name].values[0]).all()
         assert np.isfinite(result[name].values[1]).all()
     result.to_netcdf(tmp_path / "c.nc", engine="h5netcdf")
+
+
+@pytest.mark.parametrize("n_repetitions", [2, 4])
+def test_fluctuations_do_not_leak(assembly_of, rng, n_repetitions):
+    """Around a mean they add up to zero: those of two repetitions are the same, turned round."""
+    n = 20 * n_repetitions
+    ids = [f"s{i // n_repetitions:02d}" for i in range(n)]
+    repetition = np.tile(np.arange(n_repetitions), 20)
+    source, target = (
+        assembly_of(rng.normal(size=(n, size, 1)), stimulus_ids=ids, repetition=repetition)
+        for size in (150, 10)
+    )
+    result = communication_subspace(source, target, subtract="stimulus", n_folds=5)
+    assert abs(result["full_performance"].item()) < 0.02
+    assert result["dimension"].item() == 0
+    with pytest.raises(ValueError, match="between 2 and the 20 stimuli there are, got 21"):
+        communication_subspace(source, target, subtract="stimulus", n_folds=21)

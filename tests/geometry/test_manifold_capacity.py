@@ -309,3 +309,30 @@ def test_it_cortex_untangles_objects(zhang):
     assert after > 1.5 * before
     assert result["radius"][1] < 0.8 * result["radius"][0]
     assert result["dimension"][1] < 0.8 * result["dimension"][0]
+
+
+@pytest.mark.parametrize("measure", [manifold_capacity, glue_style_capacity])
+def test_an_offset_of_all_responses_adds_no_dimensions(rng, measure):
+    """Forty points of five units lie in five dimensions, whatever rounding an offset leaves."""
+    points, label = rng.normal(size=(40, 5, 1)), np.repeat(np.arange(8), 5)
+    plain, moved = (measure(points + by, label=label, n_draws=30) for by in (0, 1e4))
+    for name in ("capacity", "radius", "dimension"):
+        np.testing.assert_allclose(moved[name], plain[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("offset", [0, 0.3, 1e4])
+def test_equal_presentations_are_one_point(rng, offset):
+    """A class that does not vary has no radius and no dimensions, rather than those of rounding."""
+    points, label = rng.normal(size=(18, 9, 1)) + offset, np.repeat(["a", "b", "c"], 6)
+    points[:6] = points[0]
+    found = manifold_capacity(points, label=label, n_draws=30)
+    assert found["manifold_radius"].values[0, 0] == 0
+    assert found["manifold_dimension"].values[0, 0] == 0
+    once = [0, *range(6, 18)]
+    for measure in (glue_style_capacity, manifold_capacity):
+        again, other = (
+            measure(points[rows], label=label[rows], n_draws=1000, seed=1)
+            for rows in (list(range(18)), once)
+        )
+        for name in ("capacity", "radius", "dimension"):
+            np.testing.assert_allclose(again[name], other[name], rtol=0.15)

@@ -78,3 +78,11 @@ def test_bad_options(assembly_of, rng):
         linear_predictivity(assembly, n_splits=1)
     with pytest.raises(ValueError, match="at least 7 stimuli, got 6"):
         linear_predictivity(assembly, n_splits=7)
+
+
+def test_an_offset_of_all_responses_changes_no_penalty(rng):
+    """Of five units only five eigenvalues are positive, whatever rounding an offset leaves."""
+    first = rng.normal(size=(60, 5, 2))
+    second = rng.normal(size=(60, 5, 2)) + 0.5 * first
+    plain, moved = (linear_predictivity(first + by, second + by) for by in (0, 1e4))
+    np.testing.assert_allclose(moved, plain, atol=1e-7)

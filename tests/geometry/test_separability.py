@@ -257,3 +257,10 @@ def test_it_cortex(zhang):
     # Where nothing is separable the cone is all of the space of 132 units.
     assert 7 / before == pytest.approx(132, rel=5 * np.sqrt(2 / 660))
     assert after > before
+
+
+def test_an_offset_of_all_responses_separates_nothing(rng):
+    """Forty points of five units lie in five dimensions, whatever rounding an offset leaves."""
+    points, label = rng.normal(size=(40, 5, 1)) + 1e4, np.repeat(np.arange(8), 5)
+    found = linear_separability(points, label=label, n_dimensions=[40], n_draws=20)
+    assert found["separable"].item() == 0
