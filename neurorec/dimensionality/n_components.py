@@ -41,7 +41,7 @@ def n_components(
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction must lie in (0, 1], got {fraction}")
     patterns, kernels, flat = centred_gram(source, undefined=undefined, device=device)
-    values = eigenvalues(kernels, patterns.products).cpu().numpy()
+    values = eigenvalues(kernels, patterns.rounding).cpu().numpy()
     cumulative = np.cumsum(values, axis=1)
     with np.errstate(invalid="ignore"):
         share = cumulative / cumulative[:, -1:]

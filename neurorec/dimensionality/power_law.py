@@ -19,7 +19,6 @@ from neurorec.dimensionality.spectrum import (
     eigenvalues,
     n_directions,
     require_variance,
-    rounding_of,
 )
 from neurorec.dimensionality.trials import presentations_of
 from neurorec.gram import centre
@@ -110,7 +109,7 @@ def power_law(
         margin = quantile * _standard_error(without)
         values |= {"ci_low": values["exponent"] - margin, "ci_high": values["exponent"] + margin}
     values["negative_ranks"] = (whole < 0).sum(dim=1).to(torch.float64)
-    lacking = (whole.abs() <= rounding_of(patterns.products)[:, None]).any(dim=1).cpu().numpy()
+    lacking = (whole.abs() <= patterns.rounding[:, None]).any(dim=1).cpu().numpy()
     because = f"a power law over ranks {first} to {last} needs responses that span as many"
     return curves(
         patterns,
@@ -137,7 +136,7 @@ def _plain(
     patterns = patterns_of(source, device=device)
 
     def variances(keep: Tensor) -> Tensor:
-        return eigenvalues(_kept(patterns.products, keep), patterns.products)
+        return eigenvalues(_kept(patterns.products, keep), patterns.rounding)
 
     return patterns, variances
 

@@ -1,6 +1,7 @@
 """How a measure depends on the numbers of stimuli and of units."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -150,10 +151,10 @@ def _only(patterns: Patterns, chosen: np.ndarray) -> Patterns:
     if len(rows) == patterns.n_rows:
         return patterns
     take = torch.from_numpy(rows).to(patterns.products.device)
-    return Patterns(
+    return replace(
+        patterns,
         products=patterns.products[:, take[:, None], take],
         sums=patterns.sums[:, take],
-        n_neuroids=patterns.n_neuroids,
         labels=patterns.labels.isel({PRESENTATION: rows}),
     )
 

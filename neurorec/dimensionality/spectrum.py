@@ -46,7 +46,7 @@ def eigenspectrum(source: Any, *, undefined: str = "raise", device: str = "cpu")
         If there are fewer than three stimuli, activity is not finite, or the same for all.
     """
     patterns, kernels, flat = centred_gram(source, undefined=undefined, device=device)
-    values = eigenvalues(kernels, patterns.products).cpu().numpy() / (patterns.n_rows - 1)
+    values = eigenvalues(kernels, patterns.rounding).cpu().numpy() / (patterns.n_rows - 1)
     values[flat] = np.nan
     return spectrum_of(patterns, values[:, : n_directions(patterns)], name="eigenspectrum")
 
@@ -75,7 +75,7 @@ def effective_rank(source: Any, *, undefined: str = "raise", device: str = "cpu"
     Roy and Vetterli (2007) *EUSIPCO*, 606-610.
     """
     patterns, kernels, flat = centred_gram(source, undefined=undefined, device=device)
-    values = eigenvalues(kernels, patterns.products)
+    values = eigenvalues(kernels, patterns.rounding)
     shares = values / values.sum(dim=1, keepdim=True)
     ranks = torch.special.entr(shares).sum(dim=1).exp().cpu().numpy()
     ranks[flat] = np.nan
@@ -150,16 +150,10 @@ def _trace(kernels: Tensor) -> Tensor:
 
 
 def eigenvalues(
-    kernels: _Kernels, products: Float64[Tensor, "time_bin row row"]
+    kernels: _Kernels, rounding: Float64[Tensor, " time_bin"]
 ) -> Float64[Tensor, "time_bin component"]:
-    """Eigenvalues, largest first; those that are rounding of the raw ``products`` are zero."""
+    """Eigenvalues, largest first; those below ``rounding`` are zero."""
     values = torch.linalg.eigvalsh(kernels).flip(-1)
     floor = values[:, :1].clamp(min=0) * kernels.shape[-1] * torch.finfo(torch.float64).eps
-    floor = torch.maximum(floor, rounding_of(products)[:, None])
+    floor = torch.maximum(floor, rounding[:, None])
     return torch.where(values > floor, values, 0.0)
-
-
-def rounding_of(products: Float64[Tensor, "time_bin row row"]) -> Float64[Tensor, " time_bin"]:
-    """What an eigenvalue of centred inner products is off by: what was subtracted counts, too."""
-    size = products.diagonal(dim1=-2, dim2=-1).amax(dim=-1)
-    return products.shape[-1] * torch.finfo(torch.float64).eps * size

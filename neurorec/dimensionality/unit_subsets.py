@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurorec.assemblies import PRESENTATION, average_repetitions
 from neurorec.gram import resolve_device
-from neurorec.populations import Patterns, Population, as_population
+from neurorec.populations import Patterns, Population, as_population, rounding_of
 from neurorec.populations.rows import Rows, rows_of
 
 
@@ -55,12 +55,14 @@ def unit_subsets(
             reached = [m for m in wanted if m < n_neuroids or start + draw == 0]
             yield {
                 m: Patterns(
-                    products=products[draw, : i + 1].sum(dim=0),
+                    products=inner,
                     sums=sums[draw, : i + 1].sum(dim=0),
                     n_neuroids=m,
                     labels=labels,
+                    rounding=rounding_of(inner),
                 )
                 for i, m in enumerate(reached)
+                for inner in [products[draw, : i + 1].sum(dim=0)]
             }
 
 

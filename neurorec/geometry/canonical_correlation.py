@@ -102,10 +102,7 @@ def canonical_correlation(
     flat, flat_b = _flat(first, undefined), _flat(second, undefined)
     splits = _splits(first.n_rows, n_folds, n_dimensions, seed)
     values = torch.stack(
-        [
-            _held_out(first.products, second.products, *split, n_components, n_dimensions, ridge)
-            for split in splits
-        ]
+        [_held_out(first, second, *split, n_components, n_dimensions, ridge) for split in splits]
     ).mean(dim=0)
     values[flat] = torch.nan
     values[:, flat_b] = torch.nan
@@ -177,8 +174,8 @@ def _splits(
 
 
 def _held_out(
-    first: Float64[Tensor, "time_bin row row"],
-    second: Float64[Tensor, "time_bin_b row row"],
+    first: Patterns,
+    second: Patterns,
     training: np.ndarray,
     tested: np.ndarray,
     n_components: int,
@@ -199,22 +196,20 @@ def _held_out(
 
 
 def _whitened(
-    products: Float64[Tensor, "time_bin row row"],
+    patterns: Patterns,
     training: np.ndarray,
     tested: np.ndarray,
     n_dimensions: int,
     ridge: float | int,
 ) -> tuple[Float64[Tensor, "time_bin training dim"], Float64[Tensor, "time_bin tested dim"]]:
     """Whitened scores on the leading principal components; zero beyond the rank."""
+    products = patterns.products
     inside, outside = (torch.from_numpy(rows).to(products.device) for rows in (training, tested))
     centred = centred_on(products, inside)
     values, vectors = torch.linalg.eigh(centred[:, inside[:, None], inside])
     values = values.flip(-1)[:, :n_dimensions].clamp(min=0)
     vectors = vectors.flip(-1)[:, :, :n_dimensions]
-    # The size of what was subtracted counts too: rounding is a share of the raw inner products.
-    size = products.diagonal(dim1=-2, dim2=-1).amax(dim=-1, keepdim=True)
-    floor = products.shape[-1] * torch.finfo(products.dtype).eps * size
-    kept = values > torch.maximum(_RANK_SHARE * values[:, :1], floor)
+    kept = values > torch.maximum(_RANK_SHARE * values[:, :1], patterns.rounding[:, None])
     shrunk = values + ridge * values.mean(dim=1, keepdim=True)
     whitening = torch.where(kept, (values * shrunk).clamp(min=1e-300).rsqrt(), 0)[:, None, :]
     fitted, left_out = (

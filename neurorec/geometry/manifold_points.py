@@ -19,7 +19,6 @@ CLASS = "manifold"
 # Of a centred Gram matrix, as shares of the raw one's trace and of the largest eigenvalue.
 _CONSTANT_SHARE = 1e-12
 _RANK_SHARE = 1e-11
-_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @final
@@ -61,9 +60,7 @@ class Manifolds:
 
         Presentations of a class that differ by rounding only are one point.
         """
-        # What was subtracted counts: rounding is a share of the raw inner products.
-        raw = float(self.patterns.products[t].diagonal().max())
-        floor = len(self.codes) * _EPSILON * raw
+        floor = float(self.patterns.rounding[t])
         points, directions = coordinates(self.products[t], floor=floor)
         means = (self.means() @ points)[self.codes]
         spread = np.bincount(self.codes, ((points - means) ** 2).sum(axis=1))

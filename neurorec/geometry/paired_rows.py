@@ -1,5 +1,6 @@
 """Two populations of the same presentations, and splits of those."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -108,10 +109,10 @@ def _order(first: Patterns, second: Patterns, *, averaged: bool) -> np.ndarray:
 
 
 def _reordered(patterns: Patterns, take: np.ndarray) -> Patterns:
-    return Patterns(
+    return replace(
+        patterns,
         products=patterns.products[:, take[:, None], take],
         sums=patterns.sums[:, take],
-        n_neuroids=patterns.n_neuroids,
         labels=patterns.labels.isel({PRESENTATION: take}),
     )
 
@@ -129,9 +130,4 @@ def _fluctuations(patterns: Patterns) -> Patterns:
     same = codes.ravel()[:, None] == codes.ravel()
     own = torch.from_numpy(np.eye(len(same)) - same / same.sum(axis=1, keepdims=True))
     own = own.to(patterns.products.device)
-    return Patterns(
-        products=own @ patterns.products @ own.T,
-        sums=patterns.sums @ own.T,
-        n_neuroids=patterns.n_neuroids,
-        labels=patterns.labels,
-    )
+    return replace(patterns, products=own @ patterns.products @ own.T, sums=patterns.sums @ own.T)

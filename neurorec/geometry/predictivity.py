@@ -21,7 +21,7 @@ PENALTIES: Final = tuple(float(p) for p in 10.0 ** np.arange(-4, 4.5, 0.5))
 
 _Responses = Float64[Tensor, "time_bin_b stimulus stimulus"]
 _Errors = Float64[Tensor, "time_bin time_bin_b"]
-_Sizes = Float64[Tensor, "time_bin 1"]
+_Rounding = Float64[Tensor, "time_bin 1"]
 
 
 def linear_predictivity(
@@ -117,7 +117,7 @@ def _explained(x: Kernels, y: _Responses, pair: Pair, folds: KFold, grid: list[f
     residual, total = x.new_zeros(len(x), len(y)), x.new_zeros(len(y))
     # The size of what was subtracted counts too: rounding is a share of the raw inner products.
     side = pair.first if x is pair.first.kernels else pair.second
-    sizes = side.patterns.products.diagonal(dim1=-2, dim2=-1).amax(dim=-1, keepdim=True)
+    rounding = side.patterns.rounding[:, None]
     n_stimuli = x.shape[-1]
     for train, test in folds.split(pair.first.patterns.labels):
         rows = torch.from_numpy(np.concatenate([train, test])).to(x.device)
@@ -126,15 +126,17 @@ def _explained(x: Kernels, y: _Responses, pair: Pair, folds: KFold, grid: list[f
         total += _quadratic(mean[None], ordered)[0]
         for part in batches(len(x), n_stimuli**2):
             predictors = x[part][:, rows[:, None], rows]
-            residual[part] += _fold(predictors, ordered, len(train), grid, sizes[part])
+            residual[part] += _fold(predictors, ordered, len(train), grid, rounding[part])
     return 1 - residual / total
 
 
-def _fold(x: Kernels, y: _Responses, n_train: int, grid: list[float], sizes: _Sizes) -> _Errors:
+def _fold(
+    x: Kernels, y: _Responses, n_train: int, grid: list[float], rounding: _Rounding
+) -> _Errors:
     """Squared residuals at the held-out stimuli, which come last, with the best penalty."""
     inner = y[:, :n_train, :n_train]
     best, chosen = x.new_full((len(x), len(y)), torch.inf), x.new_zeros(len(x), len(y))
-    for left_out, held_out in _residual_makers(x, n_train, grid, sizes):
+    for left_out, held_out in _residual_makers(x, n_train, grid, rounding):
         error = _quadratic(left_out, inner)
         better = error < best
         best = torch.where(better, error, best)
@@ -150,7 +152,7 @@ class _Makers(NamedTuple):
 
 
 def _residual_makers(
-    x: Kernels, n_train: int, grid: list[float], sizes: _Sizes
+    x: Kernels, n_train: int, grid: list[float], rounding: _Rounding
 ) -> Iterator[_Makers]:
     """For every penalty, from one eigendecomposition."""
     n_test = x.shape[-1] - n_train
@@ -159,7 +161,7 @@ def _residual_makers(
     inner = centring @ x[:, :n_train, :n_train] @ centring
     cross = (x[:, n_train:, :n_train] - x[:, :n_train, :n_train].mean(1, keepdim=True)) @ centring
     values, vectors = torch.linalg.eigh(inner)
-    values = torch.where(values > n_train * torch.finfo(x.dtype).eps * sizes, values, 0.0)
+    values = torch.where(values > rounding, values, 0.0)
     # Not the mean positive eigenvalue: how many are positive is a matter of rounding.
     scale = values.sum(dim=-1) / (n_train - 1)
     scale = torch.where(scale > 0, scale, 1.0)[:, None]

@@ -39,11 +39,7 @@ def principal_axes(side: Side) -> Axes:
     """Axes of every time bin, those of rounding left out."""
     variances, vectors = torch.linalg.eigh(side.kernels)
     variances, vectors = variances.flip(-1), vectors.flip(-1)
-    # The size of what was subtracted counts too: rounding is a share of the raw inner products.
-    size = side.patterns.products.diagonal(dim1=-2, dim2=-1).amax(dim=-1)
-    size = torch.maximum(size, variances[:, 0])
-    floor = side.kernels.shape[-1] * torch.finfo(variances.dtype).eps * size
-    return _trimmed(vectors, variances, variances > floor[:, None])
+    return _trimmed(vectors, variances, variances > side.patterns.rounding[:, None])
 
 
 def _trimmed(vectors: Tensor, variances: Tensor, kept: Bool[Tensor, "time_bin axis"]) -> Axes:

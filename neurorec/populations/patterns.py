@@ -1,7 +1,7 @@
 """Inner products of responses over time, from one pass over the units of a population."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 import numpy as np
@@ -23,6 +23,9 @@ PRECISIONS: Final = {"float64": torch.float64, "float32": torch.float32}
 # pieces of the chunks of a recording are read that are too small to be read fast.
 _BLOCK: Final = 2**25
 
+# Errors of an entry add up over units and blocks; single ones reach a third of this.
+_MARGIN: Final = 16
+
 #: Takes responses (presentation, some units, time_bin) before repetitions are averaged.
 Transform = Callable[[np.ndarray], np.ndarray]
 
@@ -42,12 +45,15 @@ class Patterns:
         Number of units.
     labels
         Assembly with the coordinates of rows and time bins; of its units perhaps only the first.
+    rounding
+        Below this, an eigenvalue of the inner products, centred or not, is rounding error.
     """
 
     products: Float64[Tensor, "time_bin row row"]
     sums: Float64[Tensor, "time_bin row"]
     n_neuroids: int
     labels: xr.DataArray
+    rounding: Float64[Tensor, " time_bin"]
 
     @property
     def n_rows(self) -> int:
@@ -117,7 +123,23 @@ def patterns_of(
         sums=sums,
         n_neuroids=population.n_neuroids,
         labels=labels,
+        rounding=rounding_of(products, precision=precision),
     )
+
+
+def rounding_of(
+    products: Float64[Tensor, "time_bin row row"], *, precision: str = "float64"
+) -> Float64[Tensor, " time_bin"]:
+    r"""Largest eigenvalue that rounding alone leaves in (centred) inner products.
+
+    .. math:: 16 \, \epsilon \sqrt n \, \max_i K_{ii}
+
+    An entry is off by a few :math:`\epsilon` of the largest, whatever is subtracted from it later,
+    and a symmetric matrix of independent errors has norm :math:`2 \sqrt n` times theirs.
+    """
+    epsilon = torch.finfo(PRECISIONS[precision]).eps
+    sizes = products.diagonal(dim1=-2, dim2=-1).amax(dim=-1)
+    return _MARGIN * epsilon * products.shape[-1] ** 0.5 * sizes
 
 
 def _again(
@@ -141,7 +163,13 @@ def _again(
     if rows is not None:
         weights = torch.from_numpy(rows.weights()).to(device)
         products, sums = weights @ products @ weights.T, sums @ weights.T
-    return Patterns(products=products, sums=sums, n_neuroids=source.n_neuroids, labels=labels)
+    return replace(
+        source,
+        products=products,
+        sums=sums,
+        labels=labels,
+        rounding=source.rounding.to(device),
+    )
 
 
 def _rows(
@@ -178,9 +206,9 @@ def matched(first: Patterns, second: Patterns) -> Patterns:
         )
     position = {identifier: i for i, identifier in enumerate(ids_b)}
     take = np.array([position[identifier] for identifier in ids])
-    return Patterns(
+    return replace(
+        second,
         products=second.products[:, take[:, None], take],
         sums=second.sums[:, take],
-        n_neuroids=second.n_neuroids,
         labels=second.labels.isel({PRESENTATION: take}),
     )

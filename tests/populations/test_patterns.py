@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from neurorec import assemblies
+from neurorec.gram import centre
 from neurorec.populations import matched, patterns_of
 
 
@@ -115,3 +116,16 @@ def test_not_finite(repeated):
 def test_unknown_precision(repeated):
     with pytest.raises(ValueError, match="precision must be one of"):
         patterns_of(repeated, precision="half")
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("offset", [0, 3, 30])
+@pytest.mark.parametrize(("n_stimuli", "n_units"), [(8, 3), (60, 5), (200, 40)])
+def test_rounding_is_told_from_dimensions(rng, precision, offset, n_stimuli, n_units):
+    """As many eigenvalues as units are left, whatever was subtracted and in which precision."""
+    values = rng.normal(offset, 1, size=(n_stimuli, n_units, 2)).astype(np.float32)
+    patterns = patterns_of(values, precision=precision)
+    eigenvalues = torch.linalg.eigvalsh(centre(patterns.products))
+    assert ((eigenvalues > patterns.rounding[:, None]).sum(dim=1) == n_units).all()
+    again = patterns_of(patterns)
+    torch.testing.assert_close(again.rounding, patterns.rounding)
