@@ -42,7 +42,7 @@ def geometry(
         typer.Option(
             metavar="COLUMN",
             help="Column of the stimuli with their classes, such as object_name, for "
-            "manifold_capacity, few_shot_geometry and the like.",
+            "manifolds, separability, few_shot and glue_style.",
         ),
     ] = None,
     components: Annotated[

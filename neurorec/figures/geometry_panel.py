@@ -133,7 +133,8 @@ def _parts(panel: Panel, by: str | None = None) -> dict[str, float]:
         parts["curves"] = 8.0 + (_CURVE_MM - (8.0 if rows > 2 else 0.0)) * rows
     if panel.matrices:
         rows, columns = _grid(panel)
-        parts["matrices"] = 10.0 + min(38.0, 150.0 / columns) * rows * len(panel.matrices)
+        n_down = -(-len(panel.matrices) // _beside(panel))
+        parts["matrices"] = 10.0 + min(38.0, 150.0 / columns) * rows * n_down
     if panel.rdms and len(panel.populations) * len(panel.rdms) <= _MOST_ROWS:
         side = _side(min(len(panel.times), _SNAPSHOTS), panel, by)
         parts["rdms"] = 6.0 + (side + 5.0) * len(panel.populations) * len(panel.rdms)
@@ -147,6 +148,11 @@ def _grid(panel: Panel) -> tuple[int, int]:
     n = len(panel.areas)
     columns = min(n, _COLUMNS)
     return -(-n // columns), columns
+
+
+def _beside(panel: Panel) -> int:
+    """Kinds of matrices beside each other: those of a single population have room for it."""
+    return min(_COLUMNS - 1, len(panel.matrices)) if len(panel.populations) == 1 else 1
 
 
 def _side(n_columns: int, panel: Panel, by: str | None) -> float:
@@ -174,7 +180,7 @@ def _draw_curves(place: SubFigure, panel: Panel, by: str | None) -> Axes:
         if panel.by_model:
             axes.set_title(str(area) if one is panel.curves[0] else "")
         else:
-            axes.set_title(one.label)
+            axes.set_title(title_of(one.label, 150.0 / panels.shape[1]))
     if panel.by_model:
         for row, one in zip(panels, panel.curves, strict=True):
             row[0].set_ylabel(one.label)
@@ -220,9 +226,11 @@ def _draw_curve(axes: Axes, panel: Panel, one: Curve, area: str | None) -> None:
 def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
     rows, columns = _grid(panel)
     edges = even_edges(panel.times, "the time bins")
-    parts = np.asarray(place.subfigures(len(panel.matrices), 1, squeeze=False))
+    beside = _beside(panel)
+    n_down = -(-len(panel.matrices) // beside)
+    parts = np.asarray(place.subfigures(n_down, beside, squeeze=False))
     first = None
-    for part, (name, values) in zip(parts.ravel(), panel.matrices.items(), strict=True):
+    for part, (name, values) in zip(parts.ravel(), panel.matrices.items(), strict=False):
         # Square matrices stand beside each other, however few there are.
         square = other_times(values)[1] is None
         room = columns if panel.by_model or not square else max(columns, _COLUMNS - 1)
@@ -240,12 +248,9 @@ def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
 def _draw_one_kind(
     panels: np.ndarray, panel: Panel, values: xr.DataArray, edges: tuple[float, float], name: str
 ) -> None:
-    low, high = finite_range(values)
     others, label = other_times(values)
-    # Similarities of a population with itself reach 1; with a brain they have their own range.
     across = None if label is None else even_edges(others, "the time bins of the brain")
-    floor = float(np.floor(low * 10)) / 10
-    limits = (min(floor, 0.9), 1.0) if label is None else (floor, float(np.ceil(high * 10)) / 10)
+    limits = _limits(values, alone=label is None)
     images = []
     cells = [(a, m) for a in range(len(panel.areas)) for m in range(len(panel.models))]
     for axes in panels.ravel()[len(cells) :]:
@@ -268,6 +273,15 @@ def _draw_one_kind(
         row[0].set_ylabel(area if panel.by_model else "timestep" if panel.in_steps else "ms")
     shrink = 1.0 if len(panels) < 3 else 0.5
     colour_bar(images[0], list(panels.ravel()[: len(cells)]), label_of(name), shrink=shrink)
+
+
+def _limits(values: xr.DataArray, *, alone: bool) -> tuple[float, float]:
+    """Similarities of a population with itself reach 1; distances begin at 0."""
+    low, high = finite_range(values)
+    floor, ceiling = float(np.floor(low * 10)) / 10, float(np.ceil(high * 10)) / 10
+    if values.attrs.get("kind") == "distance":
+        return 0.0, max(ceiling, 0.1)
+    return (min(floor, 0.9), 1.0) if alone and high <= 1 + 1e-6 else (floor, ceiling)
 
 
 def _draw_rdms(place: SubFigure, panel: Panel, by: str | None) -> Axes:

@@ -1,4 +1,8 @@
-"""Representational geometry: RDMs and their comparison, CKA, closed-form decoders."""
+"""Representational geometry over time.
+
+RDMs and their comparison, similarity of populations, class manifolds, subspaces, decoders;
+:func:`over_time` computes several measures from one pass over the units.
+"""
 
 from neurorec.geometry.ball import ball_capacity as ball_capacity
 from neurorec.geometry.canonical import cca as cca

@@ -79,10 +79,10 @@ def _between_times() -> dict[str, Measure]:
 def _of_classes() -> dict[str, Measure]:
     """Geometry of class manifolds; ``label`` is the coordinate of the classes."""
     functions = {
-        "manifold_capacity": manifold_capacity,
-        "glue_style_capacity": glue_style_capacity,
-        "linear_separability": linear_separability,
-        "few_shot_geometry": few_shot_geometry,
+        "manifolds": manifold_capacity,
+        "glue_style": glue_style_capacity,
+        "separability": linear_separability,
+        "few_shot": few_shot_geometry,
     }
     return {
         name: Measure(function=one, presentations=True, needs=("label",))

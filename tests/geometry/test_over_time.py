@@ -76,10 +76,10 @@ def recording(assembly):
 
 #: Options that a measure must be given, or that save time.
 OPTIONS = {
-    "manifold_capacity": {"label": "category", "n_draws": 5},
-    "glue_style_capacity": {"label": "category", "n_draws": 5},
-    "linear_separability": {"label": "category", "n_draws": 5},
-    "few_shot_geometry": {"label": "category", "n_shots": 2, "n_draws": 5},
+    "manifolds": {"label": "category", "n_draws": 5},
+    "glue_style": {"label": "category", "n_draws": 5},
+    "separability": {"label": "category", "n_draws": 5},
+    "few_shot": {"label": "category", "n_shots": 2, "n_draws": 5},
     "principal_angles": {"n_components": 2},
     "alignment_index": {"n_components": 2},
     "canonical_correlation": {"n_dimensions": 3},
@@ -119,7 +119,7 @@ def test_every_measure_is_what_it_is_alone(larger, name, tmp_path):
     panel.to_netcdf(tmp_path / "panel.nc", engine="h5netcdf")
 
 
-@pytest.mark.parametrize(("name", "option"), [("manifold_capacity", "label")])
+@pytest.mark.parametrize(("name", "option"), [("manifolds", "label")])
 def test_an_option_that_a_measure_needs(assembly, name, option):
     with pytest.raises(ValueError, match=f"measure {name!r} needs the option {option!r}"):
         over_time(assembly, measures=[name])
