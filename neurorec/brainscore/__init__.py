@@ -6,5 +6,9 @@ that is absent.
 
 from neurorec.brainscore.assemblies import from_brainio as from_brainio
 from neurorec.brainscore.assemblies import to_brainio as to_brainio
+from neurorec.brainscore.behaviour import Behaviour as Behaviour
+from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
+from neurorec.brainscore.time_bins import Timeline as Timeline
+from neurorec.brainscore.time_bins import as_time_bins as as_time_bins
