@@ -135,7 +135,7 @@ class LogisticReadout:
         standardised = np.asarray(self._scaler.transform(features))
         return self._classifier.predict_proba(self._projected(standardised))
 
-    def _projected(self, standardised: Features) -> Features:
+    def _projected(self, standardised: Features) -> Float[np.ndarray, "presentation component"]:
         return standardised if self._basis is None else standardised @ self._basis
 
 
@@ -152,10 +152,9 @@ def _row_space(x: Features) -> Float[np.ndarray, "feature component"] | None:
 def chosen_labels(
     logits: Float[np.ndarray, "presentation class"],
     members: Mapping[str, Sequence[int]],
-    aggregation: str,
+    aggregate: Callable[..., np.ndarray],
 ) -> list[str]:
     """The label of the highest probability, which is that of its ``members`` aggregated."""
-    aggregate = AGGREGATIONS[check_option("aggregation", aggregation, AGGREGATIONS)]
     probabilities = softmax(logits, axis=1)
     of_label = [aggregate(probabilities[:, list(found)], axis=1) for found in members.values()]
     names = list(members)

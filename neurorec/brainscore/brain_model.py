@@ -16,6 +16,7 @@ import pandas as pd
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import (
+    AGGREGATIONS,
     IMAGENET,
     SIMILARITIES,
     Behaviour,
@@ -288,6 +289,7 @@ class NeurorecBrainModel(BrainModel):
         return np.concatenate([kept.values(a)[:, :, 0] for a in areas], axis=1).astype(float)
 
     def _labelling(self, choices: Any, aggregation: str) -> Look:
+        aggregate = AGGREGATIONS[check_option("aggregation", aggregation, AGGREGATIONS)]
         labels = self.behaviour.labels
         if labels is None:
             raise ValueError(
@@ -305,7 +307,7 @@ class NeurorecBrainModel(BrainModel):
 
         def look(stimuli: Any, trials: int, each: bool) -> BehavioralAssembly:
             kept = self._kept(stimuli, (LOGITS,), self._answer_bin(), trials, each)
-            found = chosen_labels(kept.values(LOGITS)[:, :, 0].astype(float), members, aggregation)
+            found = chosen_labels(kept.values(LOGITS)[:, :, 0].astype(float), members, aggregate)
             coords: dict[str, Any] = {"label": ("presentation", found)}
             if synsets:
                 coords["synset"] = ("presentation", found)

@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any, Final, final
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 #: Start and end of each time bin, in ms from stimulus onset.
@@ -35,9 +36,10 @@ def as_time_bins(time_bins: Any) -> TimeBins:
 
 def _plain(value: Any) -> Any:
     """Python's own lists, tuples and numbers."""
-    if hasattr(value, "tolist"):  # arrays, also those without dimensions, and indexes
-        return value.tolist()
-    return getattr(value, "values", value)
+    if isinstance(value, xr.DataArray):
+        value = value.values
+    # Of arrays, also those without dimensions, and of indexes.
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _limits(one: Any) -> tuple[float, float]:
