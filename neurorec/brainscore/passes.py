@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from jaxtyping import Float
 
 from neurorec import __version__
 from neurorec._checks import atomic_path
-from neurorec.assemblies import NEUROID
+from neurorec.assemblies import NEUROID, columns_of
 from neurorec.brainscore.time_bins import TimeBins, Timeline
 from neurorec.models import RecurrentModel
 from neurorec.recording import Options, Recording, plan, record
@@ -138,9 +139,10 @@ class Kept:
         with h5py.File(self.path, "r") as file:
             stored: Any = file[population]["activity"]  # type: ignore[index]
             values = stored[()]  # (repetition, stimulus, neuroid, time_bin)
+        flat = values.reshape(-1, *values.shape[2:])
         # Trials that noise does not reach are copies of one another, of which one was run.
         n_copies = self.n_repetitions // len(values)
-        return np.tile(values.reshape(-1, *values.shape[2:]), (n_copies, 1, 1))
+        return flat if n_copies == 1 else np.tile(flat, (n_copies, 1, 1))
 
     def columns(self, population: str) -> Columns:
         """Labels of the neuroids."""
@@ -205,8 +207,12 @@ def _parts(
     The noise of a trial follows from its stimulus and number, so that parts change nothing.
     """
     settings = {name: getattr(options, name) for name in options.__dataclass_fields__}
-    planned = plan(viewer.model, stimuli, device=viewer.device, **settings)
-    n = max(RECORDING_BYTES * len(stimuli) // max(planned.n_bytes, 1), 1)
+    n = len(stimuli)
+    # A plan, for which the model is run, is made only where all of all areas might be too much.
+    numbers = sum(math.prod(shape) for shape in viewer.model.area_shapes.values())
+    if 4 * numbers * viewer.timeline.n_timesteps * options.repetitions * n > RECORDING_BYTES:
+        planned = plan(viewer.model, stimuli, device=viewer.device, **settings)
+        n = max(RECORDING_BYTES * n // max(planned.n_bytes, 1), 1)
     for start in range(0, len(stimuli), n):
         part = slice(start, min(start + n, len(stimuli)))
         yield part, stimuli.select(part), settings
@@ -221,39 +227,41 @@ def _keep(
     weights: Float[np.ndarray, "time_bin timestep"],
 ) -> None:
     """Average one population of a recording over time bins, and over trials, into ``file``."""
-    group = file.require_group(population)
-    if part.start == 0:
-        _write_columns(group, _labels(recording, population))
-    timesteps, n_units, first = np.flatnonzero(weights.any(axis=0)), _n_units(group), 0
-    for values in _blocks(recording, population, timesteps):
+    group, labels = file.require_group(population), []
+    timesteps = np.flatnonzero(weights.any(axis=0))
+    for units, values, columns in _blocks(recording, population, timesteps):
         binned = np.tensordot(values, weights[:, timesteps], axes=(2, 1))
         trials = binned.reshape(-1, part.stop - part.start, *binned.shape[1:])
         if not asked.each:
             trials = trials.mean(axis=0, keepdims=True)
+        n_units = _n_units(recording, population)
         shape = (len(trials), len(asked.stimuli), n_units, len(weights))
-        stored = group.require_dataset("activity", shape, "f4")
-        stored[:, part, first : first + trials.shape[2]] = trials
-        first += trials.shape[2]
+        group.require_dataset("activity", shape, "f4")[:, part, units] = trials
+        labels.append(columns)
+    if part.start == 0:
+        _write_columns(group, {k: np.concatenate([c[k] for c in labels]) for k in labels[0]})
 
 
 def _blocks(
     recording: Recording, population: str, timesteps: np.ndarray
-) -> Iterator[Float[np.ndarray, "presentation neuroid timestep"]]:
-    """Activity at ``timesteps``, some units at a time."""
+) -> Iterator[tuple[slice, Float[np.ndarray, "presentation neuroid timestep"], Columns]]:
+    """Some units at a time: which, their activity at ``timesteps``, and their labels."""
     if population == LOGITS:
-        yield recording.logits().values[:, :, timesteps]
+        logits = recording.logits()
+        columns = {"class_index": logits["class_index"].values}
+        yield slice(0, logits.shape[1]), logits.values[:, :, timesteps], columns
         return
-    chosen = timesteps.tolist()
+    first, chosen = 0, timesteps.tolist()
     for block in recording.stream(population, timesteps=chosen, block_bytes=_BLOCK_BYTES):
-        yield block.values
+        units = slice(first, first + block.sizes[NEUROID])
+        yield units, block.values, columns_of(block, NEUROID)
+        first = units.stop
 
 
-def _labels(recording: Recording, population: str) -> Columns:
-    """Columns of the neuroids of a population; of logits the number of the class."""
+def _n_units(recording: Recording, population: str) -> int:
     if population == LOGITS:
-        return {"class_index": recording.logits()["class_index"].values}
-    units = recording.area(population).units()
-    return {str(k): v.values for k, v in units.coords.items() if v.dims == (NEUROID,)}
+        return recording.logits().shape[1]
+    return recording.area(population).n_neuroids
 
 
 def _write_columns(group: Any, columns: Columns) -> None:
@@ -266,8 +274,3 @@ def _write_columns(group: Any, columns: Columns) -> None:
             data=values.astype(object) if is_text else values,
             dtype=_TEXT if is_text else None,
         )
-
-
-def _n_units(group: Any) -> int:
-    labels = group["neuroid"]
-    return len(labels[labels.attrs["order"][0]])

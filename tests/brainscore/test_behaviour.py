@@ -39,13 +39,14 @@ def fitting(tmp_path_factory):
     return stimuli_of(tmp_path_factory.mktemp("fitting"), n=12, seed=1)
 
 
-def subject(network=None, **behaviour):
+def subject(network=None, cache_dir=None, **behaviour):
     regions = {"IT": ["a2", "a3"]} if network is None else {"IT": "a2"}
     return NeurorecBrainModel(
         model("fb-dropout", classes=3) if network is None else network,
         regions,
         onset_ms=50,
         device="cpu",
+        cache_dir=cache_dir,
         behaviour=Behaviour(**behaviour),
     )
 
@@ -63,8 +64,8 @@ class TheirActivations:
         return NeuroidAssembly(flat.astype(float))
 
 
-@pytest.mark.parametrize("number_of_trials", [1, 3])
-def test_probabilities_are_theirs(stimuli, fitting, number_of_trials):
+def test_probabilities_are_theirs(stimuli, fitting):
+    number_of_trials = 3
     made = subject(**ANSWERS)
     made.start_task(TASK.probabilities, fitting, number_of_trials=number_of_trials)
     x = made.look_at(stimuli, number_of_trials=number_of_trials)
@@ -112,6 +113,7 @@ def test_readout_is_theirs(rng, n_features, n_labels):
 
 
 @given(st.integers(0, 99), st.floats(0.1, 10), st.floats(-5, 5))
+@pytest.mark.slow
 def test_a_readout_knows_no_units(seed, scale, shift):
     rng = np.random.default_rng(seed)
     x, new, labels = rng.normal(size=(12, 20)), rng.normal(size=(3, 20)), ["a", "b", "c"] * 4
@@ -147,23 +149,22 @@ def test_a_silent_stimulus_has_no_direction():
     assert SIMILARITIES["cosine"](np.array([[0.0, 0], [3, 4]])).tolist() == [[0, 0], [0, 1]]
 
 
-@pytest.mark.parametrize("similarity", ["dot", "cosine"])
-def test_odd_one_out_is_theirs(stimuli, similarity):
-    order = [0, 1, 2, 3, 1, 2, 8, 0, 5, 5, 6, 7]
-    triplets = stimuli.iloc[order]
-    made = subject(**ANSWERS, similarity=similarity)
-    made.start_task(TASK.odd_one_out)
-    x = made.look_at(triplets)
-    # Theirs records in another order, which rounds in another way.
-    other = theirs.OddOneOut("x", TheirActivations(subject()), "IT")
-    other.set_similarity_measure(similarity)
-    other.start_task(TASK.odd_one_out)
-    expected = other.look_at(triplets)
-    assert x.dims == expected.dims == ("choice", "presentation")
-    np.testing.assert_array_equal(x.values, expected.values)
-    # The one label is the dimension's own, as in theirs.
-    assert x["presentation"].values.tolist() == expected["presentation"].values.tolist()
-    assert x["presentation"].values[0] == "s0|s1|s2"
+def test_odd_one_out_is_theirs(stimuli, tmp_path):
+    triplets = stimuli.iloc[[0, 1, 2, 3, 1, 2, 8, 0, 5, 5, 6, 7]]
+    activations = TheirActivations(subject())
+    for similarity in SIMILARITIES:
+        made = subject(**ANSWERS, similarity=similarity, cache_dir=tmp_path)
+        made.start_task(TASK.odd_one_out)
+        x = made.look_at(triplets)
+        other = theirs.OddOneOut("x", activations, "IT")
+        other.set_similarity_measure(similarity)
+        other.start_task(TASK.odd_one_out)
+        expected = other.look_at(triplets)
+        assert x.dims == expected.dims == ("choice", "presentation")
+        np.testing.assert_array_equal(x.values, expected.values)
+        # The one label is the dimension's own, as in theirs.
+        assert x["presentation"].values.tolist() == expected["presentation"].values.tolist()
+        assert x["presentation"].values[0] == "s0|s1|s2"
 
 
 def test_odd_one_out_of_paths(stimuli):
@@ -247,6 +248,7 @@ def test_labels_of_imagenet_are_theirs(stimuli, of_imagenet, choices):
         np.testing.assert_array_equal(x[name].values, values)
 
 
+@pytest.mark.slow
 def test_each_trial_is_answered(stimuli, fitting):
     made = subject(**ANSWERS, labels=["dog", "cat", "car"])
     made.start_task(TASK.probabilities, fitting, number_of_trials=2, require_variance=True)
@@ -258,6 +260,7 @@ def test_each_trial_is_answered(stimuli, fitting):
     assert made.look_at(stimuli, number_of_trials=2, require_variance=True).shape == (1, 18)
 
 
+@pytest.mark.slow
 def test_the_time_of_the_answer_counts(stimuli, fitting):
     network = model("fb")
     early, late, last = (
@@ -271,6 +274,7 @@ def test_the_time_of_the_answer_counts(stimuli, fitting):
     np.testing.assert_array_equal(answers[1], answers[2])
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_last_is_answered(stimuli, fitting):
     made = subject(model("fb"))
     made.start_task(TASK.passive)
