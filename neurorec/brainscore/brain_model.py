@@ -8,44 +8,25 @@ import weakref
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 import numpy as np
-import pandas as pd
 
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore.behaviour import (
-    AGGREGATIONS,
-    IMAGENET,
-    SIMILARITIES,
-    Behaviour,
-    Features,
-    LogisticReadout,
-    chosen_labels,
-    imagenet_synsets,
-    members_of,
-    odd_ones_out,
-)
+from neurorec.brainscore.behaviour import Behaviour
 from neurorec.brainscore.commitments import Regions, checked_behaviour, checked_regions
-from neurorec.brainscore.packaging import behavioral_assembly, neuroid_assembly
-from neurorec.brainscore.passes import LOGITS, Kept, Pass, Passes, Viewer
+from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
+from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer
 from neurorec.brainscore.shown import as_brainio, shown_pixels
+from neurorec.brainscore.tasks import TASKS, Look
 from neurorec.brainscore.time_bins import TimeBins, Timeline, as_time_bins
 from neurorec.models import RecurrentModel
 from neurorec.recording import Options
 
 import_brainscore()
 
-from brainscore_core.supported_data_standards.brainio.assemblies import (  # noqa: E402
-    BehavioralAssembly,
-    NeuroidAssembly,
-)
 from brainscore_vision.model_interface import BrainModel  # noqa: E402
-
-TASKS: Final = ("passive", "label", "probabilities", "odd_one_out")
-
-Look = Callable[[Any, int, bool], NeuroidAssembly | BehavioralAssembly | None]
 
 
 @final
@@ -138,7 +119,7 @@ class NeurorecBrainModel(BrainModel):
 
     def _folder(self, cache_dir: str | Path | None) -> Path:
         if cache_dir is not None:
-            return Path(cache_dir)
+            return Path(cache_dir).expanduser()
         folder = tempfile.mkdtemp(prefix="neurorec-brainscore-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
@@ -229,16 +210,19 @@ class NeurorecBrainModel(BrainModel):
         ValueError
             If the task is unknown, or lacks stimuli or labels that it needs.
         """
-        check_option("task", str(task), TASKS)
-        if task == "label":
-            self._look = self._labelling(fitting_stimuli, aggregation)
-        elif task == "probabilities":
-            trials = _checked_trials(number_of_trials)
-            self._look = self._judging(fitting_stimuli, trials, require_variance)
-        elif task == "odd_one_out":
-            self._look = self._comparing
-        elif self._look is None:
-            self._look = lambda stimuli, trials, each: None
+        check_option("task", str(task), ("passive", *TASKS))
+        if task == "passive":
+            self._look = self._look or (lambda stimuli, trials, each: None)
+            return
+        trials = _checked_trials(number_of_trials)
+        self._look = TASKS[task](
+            self._at_answer,
+            self.behaviour,
+            fitting_stimuli,
+            trials,
+            require_variance,
+            aggregation,
+        )
 
     def look_at(
         self, stimuli: Any, number_of_trials: int = 1, require_variance: bool = False
@@ -277,80 +261,12 @@ class NeurorecBrainModel(BrainModel):
         )
         return self._passes.kept(self._viewer, asked)
 
-    def _answer_bin(self) -> TimeBins:
-        chosen = self.behaviour.time_bin_ms
-        end = self.timeline.end_ms
-        return as_time_bins([(end - self.timeline.dt_ms, end) if chosen is None else chosen])
-
-    def _features(self, stimuli: Any, trials: int, each: bool) -> Features:
-        """Activity of the areas that are read out, at the time of the answer."""
-        areas = tuple(self.behaviour.areas or ())
-        kept = self._kept(stimuli, areas, self._answer_bin(), trials, each)
-        return np.concatenate([kept.values(a)[:, :, 0] for a in areas], axis=1).astype(float)
-
-    def _labelling(self, choices: Any, aggregation: str) -> Look:
-        aggregate = AGGREGATIONS[check_option("aggregation", aggregation, AGGREGATIONS)]
-        labels = self.behaviour.labels
-        if labels is None:
-            raise ValueError(
-                f"labels were asked of {self._name!r}, whose classes have no names; give it "
-                "behaviour=Behaviour(labels=[...]), or 'imagenet'"
-            )
-        if choices is None:
-            raise ValueError("a label task needs the labels to choose among, or 'imagenet'")
-        synsets: dict[str, int] = {}
-        if isinstance(choices, str):
-            check_option("the domain of labels", choices, (IMAGENET,))
-            synsets = {name: number for number, name in enumerate(imagenet_synsets())}
-            choices, labels = list(synsets), list(synsets) if labels == IMAGENET else labels
-        members = members_of([str(choice) for choice in choices], labels)
-
-        def look(stimuli: Any, trials: int, each: bool) -> BehavioralAssembly:
-            kept = self._kept(stimuli, (LOGITS,), self._answer_bin(), trials, each)
-            found = chosen_labels(kept.values(LOGITS)[:, :, 0].astype(float), members, aggregate)
-            coords: dict[str, Any] = {"label": ("presentation", found)}
-            if synsets:
-                coords["synset"] = ("presentation", found)
-                coords["logit"] = ("presentation", [synsets[name] for name in found])
-            return behavioral_assembly([found], ("choice", "presentation"), stimuli, coords)
-
-        return look
-
-    def _judging(self, fitting_stimuli: Any, trials: int, each: bool) -> Look:
-        fitting = None if fitting_stimuli is None else as_brainio(fitting_stimuli)
-        if fitting is None or "image_label" not in fitting:
-            raise ValueError(
-                "a probabilities task needs fitting_stimuli with a column 'image_label', got "
-                f"{'none' if fitting is None else f'the columns {list(fitting)}'}"
-            )
-        features = self._features(fitting, trials, each)
-        labels = np.tile(fitting["image_label"].to_numpy(), len(features) // len(fitting)).tolist()
-        readout = LogisticReadout(features, labels, strength=self.behaviour.strength)
-
-        def look(stimuli: Any, trials: int, each: bool) -> BehavioralAssembly:
-            found = readout.probabilities(self._features(stimuli, trials, each))
-            coords = {"choice": ("choice", readout.labels)}
-            return behavioral_assembly(found, ("presentation", "choice"), stimuli, coords)
-
-        return look
-
-    def _comparing(self, stimuli: Any, trials: int, each: bool) -> BehavioralAssembly:
-        """The odd one of every three consecutive stimuli; always of the average over trials."""
-        names = stimuli["stimulus_id"].to_numpy()
-        if len(names) % 3:
-            raise ValueError(
-                f"an odd-one-out task takes triplets, three stimuli each, got {len(names)} stimuli"
-            )
-        distinct = stimuli.drop_duplicates(subset=["stimulus_id"])
-        similarities = SIMILARITIES[self.behaviour.similarity](
-            self._features(distinct, trials, False)
-        )
-        number = {name: i for i, name in enumerate(distinct["stimulus_id"])}
-        triplets = np.array([number[name] for name in names]).reshape(-1, 3)
-        odd = distinct["stimulus_id"].to_numpy()[odd_ones_out(similarities, triplets)].tolist()
-        joined = ["|".join(map(str, names[n : n + 3])) for n in range(0, len(names), 3)]
-        shown = pd.DataFrame({"stimulus_id": joined})
-        return behavioral_assembly([odd], ("choice", "presentation"), shown, {})
+    def _at_answer(
+        self, stimuli: Any, populations: tuple[str, ...], trials: int, each: bool
+    ) -> Kept:
+        chosen, end = self.behaviour.time_bin_ms, self.timeline.end_ms
+        limits = (end - self.timeline.dt_ms, end) if chosen is None else chosen
+        return self._kept(stimuli, populations, as_time_bins([limits]), trials, each)
 
 
 def _checked_trials(number_of_trials: Any) -> int:

@@ -122,8 +122,21 @@ class Passes:
         if not _is_readable(path):
             with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
                 file.attrs["facts"] = json.dumps(facts, sort_keys=True)
-                _make(file, viewer, asked, self.progress)
+                self._make(file, viewer, asked)
         return Kept(path, asked.trials if asked.each else 1)
+
+    def _make(self, file: h5py.File, viewer: Viewer, asked: Pass) -> None:
+        weights = viewer.timeline.weights(asked.time_bins)
+        last = int(np.flatnonzero(weights.any(axis=0))[-1])
+        options = _options(viewer, asked, n_timesteps=last + 1)
+        how = {"device": viewer.device, "progress": self.progress}
+        with tempfile.TemporaryDirectory(prefix=".pass-", dir=self.folder) as folder:
+            out = Path(folder) / "recording.h5"
+            for part, stimuli, settings in _parts(viewer, asked.stimuli, options):
+                recording = record(viewer.model, stimuli, out=out, **how, **settings)
+                for population in asked.populations:
+                    _keep(file, recording, population, part, asked, weights)
+                out.unlink()
 
 
 @final
@@ -164,20 +177,6 @@ def _is_readable(path: Path) -> bool:
             return "facts" in file.attrs
     except OSError:
         return False
-
-
-def _make(file: h5py.File, viewer: Viewer, asked: Pass, progress: Callable[[int], Any]) -> None:
-    weights = viewer.timeline.weights(asked.time_bins)
-    options = _options(viewer, asked, n_timesteps=int(np.flatnonzero(weights.any(axis=0))[-1]) + 1)
-    with tempfile.TemporaryDirectory(prefix="neurorec-pass-") as folder:
-        for part, stimuli, settings in _parts(viewer, asked.stimuli, options):
-            out = Path(folder) / "part.h5"
-            recording = record(
-                viewer.model, stimuli, out=out, device=viewer.device, progress=progress, **settings
-            )
-            for population in asked.populations:
-                _keep(file, recording, population, part, asked, weights)
-            out.unlink()
 
 
 def _options(viewer: Viewer, asked: Pass, n_timesteps: int) -> Options:
