@@ -123,6 +123,9 @@ class TestTrials:
         few = recorded(made, stimuli, number_of_trials=2, require_variance=True)
         many = recorded(made, stimuli, number_of_trials=5, require_variance=True)
         np.testing.assert_allclose(many.values[:12], few.values, atol=1e-6)
+        assert len({trial.tobytes() for trial in many.values.reshape(5, -1)}) == 5
+        averages = [recorded(made, stimuli, number_of_trials=n).values for n in (2, 5)]
+        assert (averages[0] != averages[1]).any()
 
     @pytest.mark.slow
     @pytest.mark.parametrize("number_of_trials", [1, 3])
