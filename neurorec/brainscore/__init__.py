@@ -6,5 +6,8 @@ that is absent.
 
 from neurorec.brainscore.assemblies import from_brainio as from_brainio
 from neurorec.brainscore.assemblies import to_brainio as to_brainio
+from neurorec.brainscore.metrics import METRICS as METRICS
+from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
+from neurorec.brainscore.metrics import metric as metric
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
