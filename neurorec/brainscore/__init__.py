@@ -6,6 +6,7 @@ that is absent.
 
 from neurorec.brainscore.assemblies import from_brainio as from_brainio
 from neurorec.brainscore.assemblies import to_brainio as to_brainio
+from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric

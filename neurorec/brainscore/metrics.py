@@ -13,6 +13,7 @@ from torch import Tensor
 from neurorec._checks import check_option
 from neurorec.assemblies import match
 from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore._scores import neuroid_score
 from neurorec.brainscore.assemblies import from_brainio
 from neurorec.encoding import PLS, RandomSplits, Ridge
 from neurorec.encoding.readout import SampleSpaceReadout
@@ -35,8 +36,8 @@ class SampleSpaceMetric(Metric):
     r"""Cross-validated correlation of a linear readout of a model with recorded responses.
 
     Pearson's r over held-out stimuli, the median over neuroids, the mean over splits; ``raw`` has
-    (split, neuroid), ``error`` the standard error over splits. Of assemblies with time bins each
-    bin of the model predicts the same bin of the responses, and ``score`` has a ``time_bin``.
+    (split, neuroid), ``error`` the standard error over splits. Of assemblies with several time bins
+    each bin of the model predicts the same bin of the responses, and the score has a ``time_bin``.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class SampleSpaceMetric(Metric):
         features = _aligned(features, responses)
         grams = gram(features, centred=True, device=self.device)
         scores = _scores(self.readout, grams, responses, self.splits, resolve_device(self.device))
-        return _packaged(scores, target)
+        return neuroid_score(scores, responses)
 
 
 def _plain(assembly: DataAssembly) -> xr.DataArray:
@@ -123,38 +124,6 @@ def _scores(
         held_out = torch.cat(predicted, dim=2).cpu().numpy()
         rows.append(pearson(held_out, responses.values[test]))
     return np.stack(rows)
-
-
-def _packaged(scores: Float64[np.ndarray, "split neuroid time_bin"], target: DataAssembly) -> Score:
-    """As Brain-Score's own metrics give it, labels of ``target`` included."""
-    has_time = "time_bin" in target.dims
-    dims = ("split", "neuroid", "time_bin") if has_time else ("split", "neuroid")
-    plain = xr.DataArray(target)
-    levels = {
-        name: (dim, values) for dim in dims[1:] for name, values in _levels(plain, dim).items()
-    }
-    raw = Score(
-        scores if has_time else scores[..., 0],
-        coords={"split": np.arange(len(scores))} | levels,
-        dims=dims,
-    )
-    medians = raw.median("neuroid")
-    score = medians.mean("split")
-    score.attrs["raw"] = raw
-    score.attrs["error"] = medians.std("split") / np.sqrt(len(scores))
-    return score
-
-
-def _levels(assembly: xr.DataArray, dim: str) -> dict[str, np.ndarray]:
-    """Every label along ``dim``, whether or not it is a level of a MultiIndex."""
-    index = assembly.indexes.get(dim)
-    names = [] if index is None else [str(n) for n in index.names if n is not None]
-    plain = assembly.reset_index(dim) if len(names) > 1 else assembly
-    return {
-        str(name): coordinate.values
-        for name, coordinate in plain.coords.items()
-        if coordinate.dims == (dim,) and name != dim
-    }
 
 
 def _pls(**options: Any) -> SampleSpaceMetric:
