@@ -7,6 +7,7 @@ that is absent.
 from neurorec.brainscore.assemblies import from_brainio as from_brainio
 from neurorec.brainscore.assemblies import to_brainio as to_brainio
 from neurorec.brainscore.behaviour import Behaviour as Behaviour
+from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
 from neurorec.brainscore.metrics import METRICS as METRICS
