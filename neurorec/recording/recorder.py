@@ -226,12 +226,17 @@ def _environment(device: torch.device) -> dict[str, str]:
     return {"torch": torch.__version__, "device": device.type}
 
 
+def weights_sha256(model: RecurrentModel) -> str:
+    """Digest of the weights of ``model`` and their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _provenance(model: RecurrentModel, stimuli: Any, plan: Plan) -> dict[str, Any]:
     """What determines every number of the recording, but for rounding."""
-    weights = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        weights.update(name.encode())
-        weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     resolved = replace(
         plan.options,
         timesteps=plan.n_timesteps,
@@ -241,7 +246,7 @@ def _provenance(model: RecurrentModel, stimuli: Any, plan: Plan) -> dict[str, An
     )
     provenance = {
         "model": model.description(),
-        "weights_sha256": weights.hexdigest(),
+        "weights_sha256": weights_sha256(model),
         "stimulus_set": stimuli.identifier,
         "stimuli_sha256": stimuli.sha256(),
         # Only then does it say how large stimuli are shown.

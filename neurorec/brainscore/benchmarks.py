@@ -1,0 +1,173 @@
+"""Benchmarks of Brain-Score on data sets that lie on this machine."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+
+from neurorec import assemblies, datasets
+from neurorec._checks import check_option
+from neurorec.assemblies import NEUROID, PRESENTATION
+from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore.assemblies import to_brainio
+from neurorec.brainscore.ceilings import internal_consistency
+from neurorec.brainscore.metrics import METRICS, metric
+from neurorec.brainscore.stimuli import stimulus_set_to_brainio
+from neurorec.datasets.fetch import cache_folder
+from neurorec.datasets.neural_data import NeuralData
+from neurorec.stimuli import StimulusSet
+
+import_brainscore()
+
+from brainscore_core.metrics import Metric, Score  # noqa: E402
+from brainscore_vision import load_metric  # noqa: E402
+from brainscore_vision.benchmark_helpers.neural_common import NeuralBenchmark  # noqa: E402
+
+#: Metrics of Brain-Score without folds, which compare two assemblies as they are.
+WHOLE: Final = ("cka", "rdm")
+#: Raise it where the same data and metric give another score.
+_VERSION: Final = 1
+
+
+def benchmark(
+    data: str | NeuralData,
+    *,
+    metric: Any = "pls",
+    visual_degrees: float | int | None = None,
+    session: str | None = None,
+    region: str | None = None,
+    number_of_trials: int = 1,
+    ceiling: float | None = None,
+    folder: str | Path | None = None,
+) -> NeuralBenchmark:
+    """A data set with stimuli and responses as a benchmark, ``benchmark(model)`` is its score.
+
+    The metric sees means over repetitions; the ceiling is Brain-Score's
+    :func:`internal_consistency` of the single trials, and the score r² over it. Identifiers of the
+    benchmark and of its stimuli hold a hash of their contents, so that what Brain-Score keeps
+    under them is never another's.
+
+    Parameters
+    ----------
+    data
+        Name of a data set, or one that is loaded.
+    metric
+        ``"pls"`` or ``"ridge"`` in sample space, ``"rdm"`` or ``"cka"`` of Brain-Score, or a metric
+        object. Splits are balanced over ``object_name`` where the stimuli have it.
+    visual_degrees
+        Width of the stimuli as the animal saw them; as the data set says if left out.
+    session
+        Session of the data set; its default if left out.
+    region
+        Region whose neuroids count; needed where there are several.
+    number_of_trials
+        Trials that the model sees of each stimulus.
+    ceiling
+        Reliability of the responses, for data that hold only means.
+    folder
+        Where images are written as PNG; in the cache if left out.
+
+    Raises
+    ------
+    ValueError
+        If the data have no responses or no stimuli, regions or visual degrees are unclear, the
+        metric is unknown, or there are no repetitions and no ``ceiling``.
+    """
+    data = _loaded(data, session)
+    responses = _of_region(data, region)
+    found, name = _metric(metric, responses)
+    stimuli = _shown(data, responses)
+    degrees = stimuli.visual_degrees if visual_degrees is None else visual_degrees
+    if degrees is None:
+        raise ValueError(
+            f"{data.identifier} does not say how wide its stimuli were; give visual_degrees, 8 is "
+            "usual in Brain-Score"
+        )
+    digest = _digest(responses)
+    stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
+    packed = to_brainio(assemblies.average_repetitions(responses))
+    if packed.sizes["time_bin"] == 1:
+        packed = packed.isel(time_bin=0)
+    where = cache_folder() / "brainscore" if folder is None else Path(folder)
+    packed.attrs["stimulus_set"] = stimulus_set_to_brainio(stimuli, where / stimuli.identifier)
+    packed.attrs["stimulus_set_identifier"] = stimuli.identifier
+    area = str(responses["region"].values[0])
+    return NeuralBenchmark(
+        identifier=f"{data.identifier}.{area}-{name}-{digest[:12]}",
+        assembly=packed,
+        similarity_metric=found,
+        visual_degrees=degrees,
+        number_of_trials=number_of_trials,
+        ceiling_func=_ceiling(responses, ceiling),
+        version=_VERSION,
+        parent=area,
+        bibtex=None,
+    )
+
+
+def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
+    if isinstance(data, str):
+        data = datasets.load(data, **({} if session is None else {"session": session}))
+    elif session is not None:
+        raise ValueError(f"session={session!r} was given for a data set that is loaded already")
+    if data.assembly is None or data.stimuli is None:
+        lacks = "responses" if data.assembly is None else "stimuli"
+        raise ValueError(
+            f"a benchmark needs responses and the stimuli they are to; {data.identifier} has no "
+            f"{lacks}"
+        )
+    return data
+
+
+def _of_region(data: NeuralData, region: str | None) -> xr.DataArray:
+    assert data.assembly is not None
+    regions = np.unique(data.assembly["region"].values).tolist()
+    if region is None:
+        if len(regions) > 1:
+            raise ValueError(f"{data.identifier} has neuroids of {regions}; give one as region")
+        region = regions[0]
+    check_option("region", region, regions)
+    inside = np.flatnonzero(data.assembly["region"].values == region)
+    return data.assembly.isel({NEUROID: inside})
+
+
+def _shown(data: NeuralData, responses: xr.DataArray) -> StimulusSet:
+    """The stimuli that have responses."""
+    assert data.stimuli is not None
+    known = set(responses["stimulus_id"].values.tolist())
+    taken = [i for i, s in enumerate(data.stimuli.stimulus_ids) if s in known]
+    return data.stimuli.select(np.asarray(taken))
+
+
+def _metric(given: Any, responses: xr.DataArray) -> tuple[Metric, str]:
+    if not isinstance(given, str):
+        return given, type(given).__name__
+    check_option("metric", given, (*METRICS, *WHOLE))
+    if given in WHOLE:
+        return load_metric(given), given
+    balanced = "object_name" in responses.coords
+    return metric(given, stratification_coord="object_name" if balanced else None), given
+
+
+def _ceiling(responses: xr.DataArray, given: float | None) -> Callable[[], Score]:
+    """As a function, because Brain-Score asks for it when it is needed."""
+    if given is not None:
+        return lambda: Score(given)
+    if len(np.unique(responses["stimulus_id"].values)) == responses.sizes[PRESENTATION]:
+        raise ValueError(
+            "responses of one presentation for each stimulus have no ceiling of their own; give "
+            "single trials, or the reliability of the means as ceiling"
+        )
+    return lambda: internal_consistency(responses)
+
+
+def _digest(responses: xr.DataArray) -> str:
+    """SHA-256 of the numbers and what they are of."""
+    found = hashlib.sha256(np.ascontiguousarray(responses.values).tobytes())
+    for name in ("stimulus_id", "neuroid_id", "time_bin_start", "time_bin_end"):
+        found.update(repr(responses[name].values.tolist()).encode())
+    return found.hexdigest()

@@ -1,0 +1,275 @@
+"""A model with timesteps as a subject of Brain-Score's benchmarks, in its own time."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from neurorec._checks import check_option
+from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore.behaviour import Behaviour
+from neurorec.brainscore.commitments import Regions, checked_behaviour, checked_regions
+from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
+from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer
+from neurorec.brainscore.shown import as_brainio, shown_pixels
+from neurorec.brainscore.tasks import TASKS, Look
+from neurorec.brainscore.time_bins import TimeBins, Timeline, as_time_bins
+from neurorec.models import RecurrentModel
+from neurorec.recording import Options
+
+import_brainscore()
+
+from brainscore_vision.model_interface import BrainModel  # noqa: E402
+
+
+@final
+class NeurorecBrainModel(BrainModel):
+    """A recurrent model as Brain-Score's subject, which answers in its own time.
+
+    A time bin of a benchmark is the average of the timesteps that fall into it, weighted by how
+    much of each does; see :meth:`neurorec.brainscore.Timeline.weights`. All regions are recorded in
+    one pass over the stimuli. What was recorded is found again by everything that determines it:
+    the stimuli, areas, time bins, trials and noise, the weights, the wiring, and the version of
+    neurorec.
+
+    Trials differ by their noise alone. They are averaged, as Brain-Score's interface wants it and
+    its metrics need it; with ``require_variance`` each is a presentation of its own.
+
+    Parameters
+    ----------
+    model
+        Any :class:`~neurorec.models.RecurrentModel`: a wiring, or a torch module in an adapter of
+        :mod:`neurorec.models.adapters`.
+    regions
+        Area, or several, that each region is committed to: ``{"V4": "V4", "IT": ["PIT", "AIT"]}``.
+        ``"V4.c"`` names one state of an area.
+    dt_ms
+        What a timestep stands for; the model's if left out.
+    onset_ms
+        Time from stimulus onset to the start of the first timestep.
+    timesteps
+        As many as in training if left out.
+    identifier
+        Name of the model; its own if left out. The property adds a digest of all that determines
+        the answers, since Brain-Score keeps results under this name alone.
+    visual_degrees
+        What the model's input spans. Benchmarks place their stimuli on such a screen.
+    behaviour
+        What labels, probabilities and the odd one out are read from.
+    noise
+        Whether it acts, where the model has any.
+    seed
+        Of the noise, which follows from it, the stimulus and the number of the trial alone.
+    units
+        Of each area, as in :func:`neurorec.record`.
+    device, batch_size
+        As in :func:`neurorec.record`.
+    cache_dir
+        Folder in which recordings are kept for other processes; if left out, they are deleted with
+        this object.
+    progress
+        Called with the number of presentations after each batch.
+
+    Raises
+    ------
+    ValueError
+        If an area does not exist or the model cannot run so long.
+    """
+
+    def __init__(
+        self,
+        model: RecurrentModel,
+        regions: Regions,
+        *,
+        dt_ms: float | int | None = None,
+        onset_ms: float | int = 0,
+        timesteps: int | None = None,
+        identifier: str | None = None,
+        visual_degrees: float | int = 8,
+        behaviour: Behaviour | None = None,
+        noise: bool = True,
+        seed: int = 0,
+        units: Any = "all",
+        device: str = "auto",
+        batch_size: int | str = "auto",
+        cache_dir: str | Path | None = None,
+        progress: Callable[[int], Any] = lambda n_presentations: None,
+    ) -> None:
+        self.regions = checked_regions(model, regions)
+        timeline = Timeline(
+            dt_ms=model.dt_ms if dt_ms is None else dt_ms,
+            n_timesteps=model.timesteps if timesteps is None else timesteps,
+            onset_ms=onset_ms,
+        )
+        model.check_time(timeline.n_timesteps)
+        options = Options(noise=noise, seed=seed, units=units, batch_size=batch_size)
+        self._viewer = Viewer(model=model, timeline=timeline, options=options, device=device)
+        self._name = model.name if identifier is None else identifier
+        self._visual_degrees = visual_degrees
+        self.behaviour = checked_behaviour(model, behaviour or Behaviour())
+        self._passes = Passes(folder=self._folder(cache_dir), progress=progress)
+        self._look: Look | None = None
+
+    def _folder(self, cache_dir: str | Path | None) -> Path:
+        if cache_dir is not None:
+            return Path(cache_dir).expanduser()
+        folder = tempfile.mkdtemp(prefix="neurorec-brainscore-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    @property
+    def identifier(self) -> str:
+        """Name of the model and a digest of its weights, wiring and settings as they are now."""
+        facts = {
+            "viewer": self._viewer.plain(),
+            "regions": self.regions,
+            "behaviour": asdict(self.behaviour),
+            "visual_degrees": self._visual_degrees,
+        }
+        text = json.dumps(facts, sort_keys=True)
+        return f"{self._name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    @property
+    def model(self) -> RecurrentModel:
+        """What is run."""
+        return self._viewer.model
+
+    @property
+    def timeline(self) -> Timeline:
+        """When the model's timesteps lie."""
+        return self._viewer.timeline
+
+    def visual_degrees(self) -> float | int:
+        """Degrees of visual angle that the model's input spans."""
+        return self._visual_degrees
+
+    def start_recording(self, recording_target: str, time_bins: Any) -> None:
+        """From now on :meth:`look_at` gives the activity of a region.
+
+        Parameters
+        ----------
+        recording_target
+            Region, one of those committed to.
+        time_bins
+            Start and end of each, in ms from stimulus onset.
+
+        Raises
+        ------
+        ValueError
+            If the region is not committed to an area, or the model has no timestep in a time bin.
+        """
+        region, bins = str(recording_target), as_time_bins(time_bins)
+        if region not in self.regions:
+            raise ValueError(
+                f"region {region!r} is not committed to an area of {self._name!r}, only "
+                f"{list(self.regions)}; name it in regions"
+            )
+        self.timeline.weights(bins)  # an error comes before the pass
+
+        def look(stimuli: Any, trials: int, each: bool) -> NeuroidAssembly:
+            everywhere = tuple(dict.fromkeys(a for areas in self.regions.values() for a in areas))
+            kept = self._kept(stimuli, everywhere, bins, trials, each)
+            return neuroid_assembly(
+                kept, region, self.regions[region], stimuli, bins, self.timeline
+            )
+
+        self._look = look
+
+    def start_task(
+        self,
+        task: str,
+        fitting_stimuli: Any = None,
+        *,
+        number_of_trials: int = 1,
+        require_variance: bool = False,
+        aggregation: str = "mean",
+    ) -> None:
+        """From now on :meth:`look_at` gives answers; a passive task changes nothing.
+
+        Parameters
+        ----------
+        task
+            ``passive``, ``label``, ``probabilities`` or ``odd_one_out``.
+        fitting_stimuli
+            Of probabilities, stimuli with a column ``image_label``; of labels, those to choose
+            among, or ``"imagenet"``.
+        number_of_trials, require_variance
+            Of the fitting stimuli; see :meth:`look_at`.
+        aggregation
+            ``mean`` or ``max``: from the probabilities of classes that share a label to its own.
+
+        Raises
+        ------
+        ValueError
+            If the task is unknown, or lacks stimuli or labels that it needs.
+        """
+        check_option("task", str(task), ("passive", *TASKS))
+        if task == "passive":
+            self._look = self._look or (lambda stimuli, trials, each: None)
+            return
+        trials = _checked_trials(number_of_trials)
+        self._look = TASKS[task](
+            self._at_answer,
+            self.behaviour,
+            fitting_stimuli,
+            trials,
+            require_variance,
+            aggregation,
+        )
+
+    def look_at(
+        self, stimuli: Any, number_of_trials: int = 1, require_variance: bool = False
+    ) -> NeuroidAssembly | BehavioralAssembly | None:
+        """What was asked for, of each of ``stimuli``.
+
+        Parameters
+        ----------
+        stimuli
+            A stimulus set of Brain-Score or of neurorec, or a list of paths of images.
+        number_of_trials
+            Trials of every stimulus, each with noise of its own. A model without noise, and an
+            area that noise does not reach, is run once.
+        require_variance
+            Whether every trial is a presentation, numbered by ``repetition``. Otherwise activity
+            is averaged over trials, and answers follow from the average.
+
+        Raises
+        ------
+        ValueError
+            If nothing was asked for, or the stimuli cannot be shown.
+        """
+        if self._look is None:
+            raise ValueError("nothing was asked for: call start_recording or start_task first")
+        return self._look(as_brainio(stimuli), _checked_trials(number_of_trials), require_variance)
+
+    def _kept(
+        self, stimuli: Any, populations: tuple[str, ...], bins: TimeBins, trials: int, each: bool
+    ) -> Kept:
+        asked = Pass(
+            stimuli=shown_pixels(stimuli, self.model.input_size),
+            populations=populations,
+            time_bins=bins,
+            trials=trials,
+            each=each,
+        )
+        return self._passes.kept(self._viewer, asked)
+
+    def _at_answer(
+        self, stimuli: Any, populations: tuple[str, ...], trials: int, each: bool
+    ) -> Kept:
+        chosen, end = self.behaviour.time_bin_ms, self.timeline.end_ms
+        limits = (end - self.timeline.dt_ms, end) if chosen is None else chosen
+        return self._kept(stimuli, populations, as_time_bins([limits]), trials, each)
+
+
+def _checked_trials(number_of_trials: Any) -> int:
+    if not isinstance(number_of_trials, int | np.integer) or number_of_trials < 1:
+        raise ValueError(f"number_of_trials must be at least 1, got {number_of_trials!r}")
+    return int(number_of_trials)

@@ -1,0 +1,64 @@
+"""Which areas of a model a benchmark's regions and answers are read from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from neurorec._checks import check_option
+from neurorec.brainscore.behaviour import IMAGENET, Behaviour
+from neurorec.models import RecurrentModel
+
+Regions = Mapping[str, str | Sequence[str]]
+
+
+def checked_regions(model: RecurrentModel, regions: Regions) -> dict[str, tuple[str, ...]]:
+    """Areas of each region.
+
+    Raises
+    ------
+    ValueError
+        If there is no region, or an area does not exist or is named twice in a region.
+    """
+    if not regions:
+        last = list(model.area_shapes)[-1]
+        raise ValueError(
+            f"no region is committed to an area; give regions such as {{'IT': {last!r}}}"
+        )
+    listed = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in regions.items()}
+    for region, areas in listed.items():
+        if not areas or len(set(areas)) < len(areas):
+            raise ValueError(f"region {region!r} needs one area or several distinct, got {areas}")
+        _check_areas(model, areas, f"region {region!r}")
+    return listed
+
+
+def checked_behaviour(model: RecurrentModel, behaviour: Behaviour) -> Behaviour:
+    """``behaviour`` with its areas spelt out.
+
+    Raises
+    ------
+    ValueError
+        If an area does not exist, or there are not as many labels as classes.
+    """
+    areas = tuple(behaviour.areas or (list(model.area_shapes)[-1],))
+    _check_areas(model, areas, "behaviour")
+    labels = behaviour.labels
+    if isinstance(labels, str):
+        check_option("labels", labels, (IMAGENET,))
+    elif labels is not None:
+        labels = tuple(str(label) for label in labels)
+    n_labels = 1000 if labels == IMAGENET else len(labels or ())
+    if labels is not None and tuple(model.logits_shape) != (n_labels,):
+        raise ValueError(
+            f"labels name {n_labels} classes, but the logits of {model.name!r} have the shape "
+            f"{tuple(model.logits_shape)}"
+        )
+    return replace(behaviour, areas=areas, labels=labels)
+
+
+def _check_areas(model: RecurrentModel, areas: Sequence[str], what: str) -> None:
+    for area in areas:
+        if area.split(".", 1)[0] not in model.area_shapes:
+            raise ValueError(
+                f"{what} is committed to {area!r}, which is no area of {model.name!r}; it has "
+                f"{list(model.area_shapes)}"
+            )

@@ -1,0 +1,275 @@
+"""One pass of a model over stimuli, of which the averages over time bins are kept in a file."""
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, final
+
+import h5py
+import numpy as np
+from jaxtyping import Float
+
+from neurorec import __version__
+from neurorec._checks import atomic_path
+from neurorec.assemblies import NEUROID, columns_of
+from neurorec.brainscore.time_bins import TimeBins, Timeline
+from neurorec.models import RecurrentModel
+from neurorec.recording import Options, Recording, plan, record
+from neurorec.recording.recorder import weights_sha256
+from neurorec.stimuli import StimulusSet
+
+#: What a pass calls the logits, which are no area.
+LOGITS: Final = "logits"
+#: Of the recording that exists at any one time, before it is averaged over time and trials.
+RECORDING_BYTES: Final = 2**30
+#: Of the block of units that is averaged at once.
+_BLOCK_BYTES: Final = 64 * 2**20
+#: Changes when kept files mean something else.
+_FORMAT: Final = 1
+_TEXT: Final = h5py.string_dtype()
+
+Columns = dict[str, np.ndarray]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """A model and how it is run: all that a pass depends on, besides what is asked of it.
+
+    Parameters
+    ----------
+    timeline
+        When its timesteps lie.
+    options
+        Noise, seed, units and size of batches; see :func:`neurorec.record`.
+    """
+
+    model: RecurrentModel
+    timeline: Timeline
+    options: Options
+    device: str = "auto"
+
+    def plain(self) -> dict[str, Any]:
+        """All that determines the activity, as plain values."""
+        options = {k: v for k, v in self.options.plain().items() if k != "batch_size"}
+        return {
+            "model": self.model.description(),
+            "weights_sha256": weights_sha256(self.model),
+            "dt_ms": float(self.timeline.dt_ms),
+            "onset_ms": float(self.timeline.onset_ms),
+            "timesteps": self.timeline.n_timesteps,
+            "options": options,
+            "neurorec": __version__,
+        }
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """What is asked of one pass.
+
+    Parameters
+    ----------
+    stimuli
+        What is shown; of its columns only ``stimulus_id`` counts.
+    populations
+        Areas, ``area.state``, or ``logits``.
+    trials
+        Of every stimulus.
+    each
+        Whether every trial is kept, and not their average.
+    """
+
+    stimuli: StimulusSet
+    populations: tuple[str, ...]
+    time_bins: TimeBins
+    trials: int = 1
+    each: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values; stimuli by what they show."""
+        return {
+            "stimuli_sha256": self.stimuli.sha256(),
+            "populations": sorted(self.populations),
+            "time_bins": self.time_bins,
+            "trials": self.trials,
+            "each": self.each,
+        }
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Passes:
+    """The passes that were made, in ``folder``.
+
+    Files are named by a digest of everything that determines their content: the stimuli, what is
+    recorded, when, how often and with which noise, the weights and the wiring, and the version of
+    neurorec. Nothing else is a key, so that nothing found is out of date.
+    """
+
+    folder: Path
+    progress: Callable[[int], Any] = field(default=lambda n_presentations: None)
+
+    def kept(self, viewer: Viewer, asked: Pass) -> "Kept":
+        """What was kept of this pass; it is made if there is none."""
+        facts = {"format": _FORMAT, "viewer": viewer.plain(), "pass": asked.plain()}
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        path = self.folder / f"{key}.h5"
+        if not _is_readable(path):
+            with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+                file.attrs["facts"] = json.dumps(facts, sort_keys=True)
+                self._make(file, viewer, asked)
+        return Kept(path, asked.trials if asked.each else 1)
+
+    def _make(self, file: h5py.File, viewer: Viewer, asked: Pass) -> None:
+        weights = viewer.timeline.weights(asked.time_bins)
+        last = int(np.flatnonzero(weights.any(axis=0))[-1])
+        options = _options(viewer, asked, n_timesteps=last + 1)
+        how = {"device": viewer.device, "progress": self.progress}
+        with tempfile.TemporaryDirectory(prefix=".pass-", dir=self.folder) as folder:
+            out = Path(folder) / "recording.h5"
+            for part, stimuli, settings in _parts(viewer, asked.stimuli, options):
+                recording = record(viewer.model, stimuli, out=out, **how, **settings)
+                for population in asked.populations:
+                    _keep(file, recording, population, part, asked, weights)
+                out.unlink()
+
+
+@final
+@dataclass(frozen=True)
+class Kept:
+    """Averages over time bins, in a file."""
+
+    path: Path
+    n_repetitions: int
+
+    def values(self, population: str) -> Float[np.ndarray, "presentation neuroid time_bin"]:
+        """Activity; presentations are ordered by repetition, then stimulus."""
+        with h5py.File(self.path, "r") as file:
+            stored: Any = file[population]["activity"]  # type: ignore[index]
+            values = stored[()]  # (repetition, stimulus, neuroid, time_bin)
+        flat = values.reshape(-1, *values.shape[2:])
+        # Trials that noise does not reach are copies of one another, of which one was run.
+        n_copies = self.n_repetitions // len(values)
+        return flat if n_copies == 1 else np.tile(flat, (n_copies, 1, 1))
+
+    def columns(self, population: str) -> Columns:
+        """Labels of the neuroids."""
+        with h5py.File(self.path, "r") as file:
+            group: Any = file[population]["neuroid"]  # type: ignore[index]
+            return {name: _column(group[name]) for name in group.attrs["order"]}
+
+
+def _column(stored: Any) -> np.ndarray:
+    if h5py.check_string_dtype(stored.dtype) is not None:
+        return np.array(stored.asstr()[()].tolist())
+    return stored[()]
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether there is such a file; a damaged one counts as none and is made again."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "facts" in file.attrs
+    except OSError:
+        return False
+
+
+def _options(viewer: Viewer, asked: Pass, n_timesteps: int) -> Options:
+    """Of the recording: as many timesteps as are needed, and trials only where they differ."""
+    areas = [name for name in asked.populations if name != LOGITS]
+    stochastic = viewer.model.stochastic_areas if viewer.options.noise else frozenset[str]()
+    differs = any(a.split(".", 1)[0] in stochastic for a in areas) or (
+        LOGITS in asked.populations and bool(stochastic)
+    )
+    return replace(
+        viewer.options,
+        # Logits are always recorded, beside at least one area.
+        areas=areas or [next(iter(viewer.model.area_shapes))],
+        timesteps=n_timesteps,
+        repetitions=asked.trials if differs else 1,
+        noise=differs,
+        dt_ms=viewer.timeline.dt_ms,
+        images=False,
+    )
+
+
+def _parts(
+    viewer: Viewer, stimuli: StimulusSet, options: Options
+) -> Iterator[tuple[slice, StimulusSet, dict[str, Any]]]:
+    """Stimuli whose recordings have bounded sizes, their places, and how they are recorded.
+
+    The noise of a trial follows from its stimulus and number, so that parts change nothing.
+    """
+    settings = {name: getattr(options, name) for name in options.__dataclass_fields__}
+    n = len(stimuli)
+    # A plan, for which the model is run, is made only where all of all areas might be too much.
+    numbers = sum(math.prod(shape) for shape in viewer.model.area_shapes.values())
+    if 4 * numbers * viewer.timeline.n_timesteps * options.repetitions * n > RECORDING_BYTES:
+        planned = plan(viewer.model, stimuli, device=viewer.device, **settings)
+        n = max(RECORDING_BYTES * n // max(planned.n_bytes, 1), 1)
+    for start in range(0, len(stimuli), n):
+        part = slice(start, min(start + n, len(stimuli)))
+        yield part, stimuli.select(part), settings
+
+
+def _keep(
+    file: h5py.File,
+    recording: Recording,
+    population: str,
+    part: slice,
+    asked: Pass,
+    weights: Float[np.ndarray, "time_bin timestep"],
+) -> None:
+    """Average one population of a recording over time bins, and over trials, into ``file``."""
+    group, labels = file.require_group(population), []
+    timesteps = np.flatnonzero(weights.any(axis=0))
+    for units, values, columns in _blocks(recording, population, timesteps):
+        binned = np.tensordot(values, weights[:, timesteps], axes=(2, 1))
+        trials = binned.reshape(-1, part.stop - part.start, *binned.shape[1:])
+        if not asked.each:
+            trials = trials.mean(axis=0, keepdims=True)
+        n_units = _n_units(recording, population)
+        shape = (len(trials), len(asked.stimuli), n_units, len(weights))
+        group.require_dataset("activity", shape, "f4")[:, part, units] = trials
+        labels.append(columns)
+    if part.start == 0:
+        _write_columns(group, {k: np.concatenate([c[k] for c in labels]) for k in labels[0]})
+
+
+def _blocks(
+    recording: Recording, population: str, timesteps: np.ndarray
+) -> Iterator[tuple[slice, Float[np.ndarray, "presentation neuroid timestep"], Columns]]:
+    """Some units at a time: which, their activity at ``timesteps``, and their labels."""
+    if population == LOGITS:
+        logits = recording.logits()
+        columns = {"class_index": logits["class_index"].values}
+        yield slice(0, logits.shape[1]), logits.values[:, :, timesteps], columns
+        return
+    first, chosen = 0, timesteps.tolist()
+    for block in recording.stream(population, timesteps=chosen, block_bytes=_BLOCK_BYTES):
+        units = slice(first, first + block.sizes[NEUROID])
+        yield units, block.values, columns_of(block, NEUROID)
+        first = units.stop
+
+
+def _n_units(recording: Recording, population: str) -> int:
+    if population == LOGITS:
+        return recording.logits().shape[1]
+    return recording.area(population).n_neuroids
+
+
+def _write_columns(group: Any, columns: Columns) -> None:
+    labels = group.create_group("neuroid")
+    labels.attrs["order"] = list(columns)
+    for name, values in columns.items():
+        is_text = values.dtype.kind == "U"
+        labels.create_dataset(
+            name,
+            data=values.astype(object) if is_text else values,
+            dtype=_TEXT if is_text else None,
+        )

@@ -1,0 +1,93 @@
+"""Benchmarks on local data: the real V4 recordings through Brain-Score's own call."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neurorec import assemblies, datasets
+
+pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
+pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
+
+from neurorec.brainscore import NeurorecBrainModel, benchmark, internal_consistency
+from neurorec.models import build
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
+)
+
+
+@pytest.fixture(scope="module")
+def v4(shared_data):
+    """Session 210325 of macaque V4, 60 of its images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
+        data = datasets.load("cowley-2023", session="210325")
+    shown = data.stimuli.select(slice(0, 60))
+    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
+    return replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["ridge", "pls", "rdm", "cka"])
+def test_a_model_is_scored(v4, tmp_path, metric):
+    call = benchmark(v4, metric=metric, visual_degrees=8, folder=tmp_path)
+    network = build("greco2025-fb", input_size=24, timesteps=5)
+    score = call(NeurorecBrainModel(network, {"V4": "a2"}, dt_ms=20, device="cpu"))
+    ceiling = float(internal_consistency(v4.assembly))
+    assert float(score.attrs["ceiling"]) == pytest.approx(ceiling)
+    assert float(score) == pytest.approx(float(score.attrs["raw"]) ** 2 / ceiling)
+    assert np.isfinite(float(score))
+
+
+def test_what_it_says_of_itself(v4, tmp_path):
+    call = benchmark(v4, metric="ridge", visual_degrees=8, folder=tmp_path, number_of_trials=3)
+    assert call.identifier.startswith("cowley-2023/210325.V4-ridge-")
+    assert (call.region, call.parent) == ("V4", "V4")
+    packed = call._assembly
+    assert packed.dims == ("presentation", "neuroid")
+    assert packed.sizes == {"presentation": 60, "neuroid": 50}
+    means = assemblies.average_repetitions(v4.assembly)
+    np.testing.assert_allclose(packed.values, means.values[:, :, 0])
+
+
+def test_other_contents_have_other_identifiers(v4, tmp_path):
+    options = {"metric": "ridge", "visual_degrees": 8, "folder": tmp_path}
+    first = benchmark(v4, **options)
+    assert benchmark(v4, **options).identifier == first.identifier
+    doubled = replace(v4, assembly=2 * v4.assembly)
+    assert benchmark(doubled, **options).identifier != first.identifier
+
+
+def test_data_that_can_not_be_a_benchmark(v4, tmp_path):
+    options = {"visual_degrees": 8, "folder": tmp_path}
+    with pytest.raises(ValueError, match="does not say how wide its stimuli were"):
+        benchmark(v4)
+    with pytest.raises(ValueError, match="has no stimuli"):
+        benchmark(replace(v4, stimuli=None), **options)
+    with pytest.raises(ValueError, match="has no responses"):
+        benchmark(replace(v4, assembly=None), **options)
+    with pytest.raises(ValueError, match="region must be one of"):
+        benchmark(v4, region="IT", **options)
+    with pytest.raises(ValueError, match="metric must be one of"):
+        benchmark(v4, metric="ost", **options)
+    with pytest.raises(ValueError, match="for a data set that is loaded already"):
+        benchmark(v4, session="210325", **options)
+
+
+def test_means_need_a_ceiling(v4, tmp_path):
+    means = replace(v4, assembly=assemblies.average_repetitions(v4.assembly))
+    options = {"metric": "ridge", "visual_degrees": 8, "folder": tmp_path}
+    with pytest.raises(ValueError, match="have no ceiling of their own"):
+        benchmark(means, **options)
+    assert float(benchmark(means, ceiling=0.8, **options).ceiling) == 0.8
+
+
+def test_one_region_at_a_time(v4, tmp_path):
+    region = np.array(["V4"] * 25 + ["IT"] * 25)
+    both = replace(v4, assembly=v4.assembly.assign_coords(region=("neuroid", region)))
+    with pytest.raises(ValueError, match=r"neuroids of \['IT', 'V4'\]; give one as region"):
+        benchmark(both, visual_degrees=8, folder=tmp_path)
+    one = benchmark(both, metric="ridge", region="IT", visual_degrees=8, folder=tmp_path)
+    assert one._assembly.sizes["neuroid"] == 25
