@@ -57,7 +57,7 @@ def rotated_by_svd(x: np.ndarray, y: np.ndarray) -> float:
 
 def cka_pair_by_pair(values: np.ndarray) -> np.ndarray:
     """``|Y'X|^2 / (|X'X| |Y'Y|)``, the smaller products once per timestep."""
-    centred = np.moveaxis(values - values.mean(axis=0), 2, 0)
+    centred = np.ascontiguousarray(np.moveaxis(values - values.mean(axis=0), 2, 0))
     sizes = [np.linalg.norm(x @ x.T) for x in centred]
     out = np.ones((len(centred), len(centred)))
     for t, x in enumerate(centred):
