@@ -2,7 +2,8 @@
 
 20,000 units, 500 stimuli and 30 timesteps in float32, 1.2 GB. Reading is what ``Recording.stream``
 gives, in the blocks that it chooses by itself, and nothing is done with them. A file in the page
-cache is the harder case: from a disk, reading takes longer and arithmetic does not.
+cache is the harder case: from a disk, reading takes longer and arithmetic does not. ``TMPDIR``
+chooses the disk.
 """
 
 import os
@@ -126,7 +127,7 @@ def one_pass(rng: np.random.Generator, *, quick: bool, n_runs: int) -> list[Row]
     sizes = {"n_stimuli": 60, "n_units": 1000, "n_timesteps": 6}
     if not quick:
         sizes = {"n_stimuli": 500, "n_units": 20_000, "n_timesteps": 30}
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "wide.h5"
         recording = recorded(path, **sizes)
         area = open_recording(path).area("V1")
