@@ -1,4 +1,9 @@
-"""Dimensionality of population responses over time."""
+"""Dimensionality of population responses over time.
+
+Participation ratios, plain and corrected, spectra and their power laws, intrinsic and shared
+dimension, information; :func:`size_curve` compares populations at equal numbers of stimuli and
+units.
+"""
 
 from neurorec.dimensionality.corrected_ratio import CORRECTIONS as CORRECTIONS
 from neurorec.dimensionality.corrected_ratio import (

@@ -1,6 +1,6 @@
 """What a panel of geometry over time holds, whatever was measured and of how many populations."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, final
@@ -18,9 +18,22 @@ OTHER_TIMES: Final = ((f"{TIME}_b",), (f"brain_{TIME}",))
 LIMITS: Final = ("ci_low", "ci_high")
 #: Entries of a dimension of a measure's own, such as the subjects of a brain, that have a panel.
 _MOST_ENTRIES: Final = 6
+_MOST_MATRICES: Final = 3
 _LABELS: Final[Mapping[str, str]] = MappingProxyType(
-    {"rsa": "RSA", "linear_cka": "linear CKA", "n_components": "components"}
+    {
+        "rsa": "RSA",
+        "linear_cka": "linear CKA",
+        "cka_debiased": "debiased CKA",
+        "cka_rbf": "RBF CKA",
+        "cca": "CCA",
+        "svcca": "SVCCA",
+        "pwcca": "PWCCA",
+        "n_components": "components",
+        "two_nn": "TwoNN dimension",
+    }
 )
+#: Units that the name of a measure says already, or that are none.
+_SILENT_UNITS: Final = frozenset({"", "1", "dimensions", "components"})
 
 
 @final
@@ -46,6 +59,8 @@ class Panel:
         Names; one empty name where there is no such dimension.
     curves, matrices, rdms
         Measures by what is drawn: over time, between times, between stimuli.
+    left_out
+        Measures over time that have more dimensions than can be drawn.
     times
         Of the time bins: timesteps of a model, otherwise their middles in ms.
     in_steps
@@ -57,6 +72,7 @@ class Panel:
     curves: list[Curve]
     matrices: dict[str, xr.DataArray]
     rdms: dict[str, xr.DataArray]
+    left_out: list[str]
     times: np.ndarray
     in_steps: bool
     attrs: dict[str, object]
@@ -99,13 +115,13 @@ def panel_of(results: xr.Dataset) -> Panel:
     whole = {
         str(n): full[n].transpose(*SERIES, TIME, ...) for n in full.data_vars if _over(full[n])
     }
-    matrices = {
-        n: a for n, a in whole.items() if a.dims[3:] in OTHER_TIMES and not _is_part(n, whole)
-    }
+    named = _names_of(results)
+    main = {n: a for n, a in whole.items() if not _is_part(n, whole, named)}
+    matrices = {n: a for name in main for n, a in _matrices(name, main[name]).items()}
     rdms = {n: a for n, a in whole.items() if set(a.dims[3:]) == {"condition", "condition_b"}}
-    curves = [
-        curve for name in whole if not _is_part(name, whole) for curve in _curves(name, whole)
-    ]
+    curves = [curve for name in main for curve in _curves(name, whole)]
+    drawn = {one.name for one in curves} | set(matrices) | set(rdms)
+    left_out = [n for n in main if not any(d == n or d.startswith(f"{n}: ") for d in drawn)]
     if not curves and not matrices and not rdms:
         raise ValueError(
             "geometry_panel found nothing that it can draw over time in the variables "
@@ -119,6 +135,7 @@ def panel_of(results: xr.Dataset) -> Panel:
         curves=curves,
         matrices=matrices,
         rdms=rdms,
+        left_out=left_out,
         times=(full["timestep"].values if in_steps else middles).astype(float),
         in_steps=in_steps,
         attrs={str(name): value for name, value in results.attrs.items()},
@@ -148,13 +165,51 @@ def _over(array: xr.DataArray) -> bool:
 
 
 def label_of(name: str) -> str:
-    """A measure as a reader names it."""
-    return _LABELS.get(name, name.replace("_", " "))
+    """A measure, or one of its entries, as a reader names it."""
+    measure, colon, entry = name.partition(": ")
+    return _LABELS.get(measure, measure.replace("_", " ")) + colon + entry
 
 
-def _is_part(name: str, whole: Mapping[str, xr.DataArray]) -> bool:
-    """Whether it is a limit, a count or the like of another variable."""
-    return any(name.startswith(f"{other}_") for other in whole)
+def with_units(label: str, values: xr.DataArray) -> str:
+    """``label`` and what is counted, unless the label says it."""
+    units = str(values.attrs.get("units", "1"))
+    return label if units in _SILENT_UNITS else f"{label} ({units})"
+
+
+def _names_of(results: xr.Dataset) -> list[str]:
+    """Measures that were asked for."""
+    return [name for name in str(results.attrs.get("measures", "")).split(", ") if name]
+
+
+def _is_part(name: str, whole: Mapping[str, xr.DataArray], named: list[str]) -> bool:
+    """Whether it is a limit, a count or the like of another variable, and no measure itself."""
+    return name not in named and any(name.startswith(f"{other}_") for other in whole)
+
+
+def _matrices(name: str, values: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Matrices between times; one for each entry of a dimension of the measure's own."""
+    own = values.dims[3:]
+    if own in OTHER_TIMES:
+        return {name: values}
+    if len(own) != 2 or own[:1] not in OTHER_TIMES:
+        return {}
+    entries = _entries(values, own[1])
+    if len(entries) == 1:
+        return {name: next(iter(entries.values()))}
+    if len(entries) > _MOST_MATRICES:
+        return {}
+    return {f"{name}: {entry}": array for entry, array in entries.items()}
+
+
+def _entries(values: xr.DataArray, dim: Hashable) -> dict[str, xr.DataArray]:
+    """Values by the name of each entry of ``dim``; a number is named with what it counts.
+
+    Measures share a dimension in one Dataset: entries that only another one has are NaN.
+    """
+    names = values[dim].values.tolist() if dim in values.coords else list(range(values.sizes[dim]))
+    what = "" if all(isinstance(name, str) for name in names) else str(dim).replace("_", " ") + " "
+    found = {f"{what}{name}": values.isel({dim: i}, drop=True) for i, name in enumerate(names)}
+    return {name: array for name, array in found.items() if bool(array.notnull().any())} or found
 
 
 def _curves(name: str, whole: Mapping[str, xr.DataArray]) -> list[Curve]:
@@ -165,19 +220,22 @@ def _curves(name: str, whole: Mapping[str, xr.DataArray]) -> list[Curve]:
         label += f" for {100 * float(values.attrs['fraction']):g} %"
     own = values.dims[3:]
     if not own:
+        label = with_units(label, values)
         return [Curve(name=name, label=label, values=values, low=limits[0], high=limits[1])]
     (dim, *more) = own
-    size = values.sizes[dim]
-    if more or str(dim).startswith(("condition", TIME, f"brain_{TIME}")) or size > _MOST_ENTRIES:
+    if more or str(dim).startswith(("condition", TIME, f"brain_{TIME}")):
         return []
-    entries = values[dim].values.tolist() if dim in values.coords else list(range(size))
+    entries = _entries(values, dim)
+    if len(entries) > _MOST_ENTRIES:
+        return []
+    low, high = ({} if one is None else _entries(one, dim) for one in limits)
     return [
         Curve(
             name=f"{name}: {entry}",
-            label=f"{label}: {entry}",
-            values=values.isel({dim: i}),
-            low=None if limits[0] is None else limits[0].isel({dim: i}),
-            high=None if limits[1] is None else limits[1].isel({dim: i}),
+            label=with_units(f"{label}: {entry}", values),
+            values=array,
+            low=low.get(entry),
+            high=high.get(entry),
         )
-        for i, entry in enumerate(entries)
+        for entry, array in entries.items()
     ]

@@ -22,7 +22,15 @@ from neurorec.figures._axes import (
     zero_line,
 )
 from neurorec.figures._finish import finish
-from neurorec.figures._panel import LIMITS, Curve, Panel, label_of, other_times, panel_of
+from neurorec.figures._panel import (
+    LIMITS,
+    Curve,
+    Panel,
+    label_of,
+    other_times,
+    panel_of,
+    with_units,
+)
 from neurorec.figures._rdms import (
     colour_limits,
     draw_rdm,
@@ -36,6 +44,7 @@ from neurorec.figures._results import finite_range, is_simulated, padded_limits,
 from neurorec.figures._text import legend_above, note_below, panel_letter
 from neurorec.figures.style import (
     DOUBLE_COLUMN_MM,
+    MUTED,
     ModelStyle,
     journal_style,
     model_styles,
@@ -50,6 +59,7 @@ _NOTE: Final = (
     "bands: {interval}",
     "RDM: {rdm_method}",
     "RDMs of {n_rdms} populations are not drawn here, see rdm_strip",
+    "of too many dimensions to be drawn: {left_out}",
 )
 _COLUMNS: Final = 4  # panels beside each other
 _SNAPSHOTS: Final = 6
@@ -152,7 +162,7 @@ def _grid(panel: Panel) -> tuple[int, int]:
 
 def _beside(panel: Panel) -> int:
     """Kinds of matrices beside each other: those of a single population have room for it."""
-    return min(_COLUMNS - 1, len(panel.matrices)) if len(panel.populations) == 1 else 1
+    return _COLUMNS - 1 if len(panel.populations) == 1 else 1
 
 
 def _side(n_columns: int, panel: Panel, by: str | None) -> float:
@@ -213,14 +223,20 @@ def _draw_curve(axes: Axes, panel: Panel, one: Curve, area: str | None) -> None:
         lowest = min(np.nanmin(np.concatenate(drawn)), 0.0)
         # From zero, unless that would leave the curves in a corner.
         axes.set_ylim(low if lowest < 0 or low > 0.6 * high else 0.0, high)
+        if not np.nan_to_num(np.concatenate(drawn)).any():
+            axes.set_ylim(0.0, 1.0)
         zero_line(axes, np.concatenate(drawn))
+    else:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "undefined", transform=axes.transAxes, color=MUTED, ha="center")
     if panel.in_steps:
         timestep_axis(axes, panel.times)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         stimulus_marks(axes, panel.attrs, both=False)
     whole = all(float(number).is_integer() for number in np.unique(drawn[0]) if np.isfinite(number))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=whole))
+    if np.isfinite(np.concatenate(drawn)).any():
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=whole))
 
 
 def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
@@ -230,7 +246,8 @@ def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
     n_down = -(-len(panel.matrices) // beside)
     parts = np.asarray(place.subfigures(n_down, beside, squeeze=False))
     first = None
-    for part, (name, values) in zip(parts.ravel(), panel.matrices.items(), strict=False):
+    for i, (name, values) in enumerate(panel.matrices.items()):
+        part = parts.ravel()[i]
         # Square matrices stand beside each other, however few there are.
         square = other_times(values)[1] is None
         room = columns if panel.by_model or not square else max(columns, _COLUMNS - 1)
@@ -238,6 +255,8 @@ def _draw_matrices(place: SubFigure, panel: Panel, by: str | None) -> Axes:
             rows, room if len(panel.areas) > 1 else columns, squeeze=False, sharex=True, sharey=True
         )
         _draw_one_kind(panels, panel, values, edges, name)
+        if i % beside:
+            panels[0, 0].set_ylabel("")  # the rows are those of the first
         columns_label = other_times(values)[1] or panel.time_label
         part.supxlabel(columns_label, fontsize="medium")
         first = panels[0, 0] if first is None else first
@@ -272,7 +291,8 @@ def _draw_one_kind(
     for row, area in zip(panels, panel.areas, strict=False):
         row[0].set_ylabel(area if panel.by_model else "timestep" if panel.in_steps else "ms")
     shrink = 1.0 if len(panels) < 3 else 0.5
-    colour_bar(images[0], list(panels.ravel()[: len(cells)]), label_of(name), shrink=shrink)
+    bar = title_of(with_units(label_of(name), values), 34.0 * max(shrink * len(panels), 1.0))
+    colour_bar(images[0], list(panels.ravel()[: len(cells)]), bar, shrink=shrink)
 
 
 def _limits(values: xr.DataArray, *, alone: bool) -> tuple[float, float]:
@@ -327,6 +347,8 @@ def _known(results: xr.Dataset, panel: Panel) -> Mapping[str, object]:
         known["rdm_method"] = results["rdm"].attrs["units"]
     if panel.rdms and "rdms" not in _parts(panel):
         known["n_rdms"] = len(panel.populations)
+    if panel.left_out:
+        known["left_out"] = ", ".join(label_of(name) for name in panel.left_out)
     level = results["rsa"].attrs.get("level") if "rsa" in results else None
     if level is not None and any(one.name.startswith("rsa") for one in panel.curves):
         known |= {"interval": "bootstrap over stimuli", "level": level}

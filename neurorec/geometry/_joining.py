@@ -118,12 +118,18 @@ def require_defined(panel: xr.Dataset, measures: Iterable[str]) -> None:
     ValueError
         If there is one.
     """
-    for measure in measures:
-        own = [v for n, v in panel.data_vars.items() if str(n).startswith(measure)]
+    names = sorted(measures, key=len, reverse=True)
+    of = {n: next((m for m in names if _is_of(str(n), m)), None) for n in panel.data_vars}
+    for measure in names:
+        own = [v for n, v in panel.data_vars.items() if of[n] == measure]
         numbers = [v for v in own if v.dtype.kind == "f" and v.size]
         if numbers and all(bool(np.isnan(v.values).all()) for v in numbers):
             raise ValueError(
                 f"{measure} is undefined in all {panel.sizes[TIME_BIN]} time bins: all stimuli "
-                "evoke the same response, or patterns are constant; was the stimulus shown at "
-                "these times?"
+                "evoke the same response, patterns are constant, or stimuli are too few for it; "
+                'undefined="raise" says which'
             )
+
+
+def _is_of(variable: str, measure: str) -> bool:
+    return variable == measure or variable.startswith(f"{measure}_")

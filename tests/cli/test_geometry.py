@@ -173,7 +173,7 @@ def test_what_exists_is_replaced_when_told(measure, tmp_path):
     [
         (("--area", "V7"), "no area 'V7' in"),
         (("--measure", "cka"), "--measure must be one of ['alignment_index', "),
-        (("--measure", "few_shot_geometry"), "--measure few_shot_geometry needs --label COLUMN"),
+        (("--measure", "few_shot"), "--measure few_shot needs --label COLUMN"),
         (("--measure", "principal_angles"), "needs --components NUMBER"),
         (("--dissimilarity", "taxi"), "--dissimilarity must be one of ["),
         (("--measure", "linear_cka", "--movie", "m.gif"), "shows RDMs; add --measure rdm"),

@@ -90,7 +90,7 @@ def test_curves_are_those_of_the_table():
     for title, quantity in (
         ("participation ratio", "participation_ratio"),
         ("components for 90 %", "n_components"),
-        ("RSA", "rsa"),
+        ("RSA (Spearman rho)", "rsa"),
     ):
         (axes,) = drawn(figure, title)
         own = table[table["quantity"] == quantity]
@@ -147,6 +147,42 @@ def test_the_mark_of_a_simulation_and_saving(tmp_path):
     assert is_watermarked(figure)
     paths = save(figure, tmp_path / "g", table=geometry_panel_table(panel), provenance={})
     assert len(pd.read_csv(paths[2])) == 2 * N_BINS
+
+
+def test_a_measure_whose_name_begins_with_that_of_another_is_drawn():
+    names = ["participation_ratio", "participation_ratio_of_stimuli"]
+    assert set(geometry_panel_table(areas(measures=names))["quantity"]) == set(names)
+
+
+def test_matrices_of_several_components():
+    measures = {
+        "canonical_correlation": {"n_folds": 4, "n_dimensions": 3},
+        "principal_angles": {"n_components": 2},
+    }
+    panel = geometry.over_time(responses(), measures=measures)
+    assert panel.sizes["component"] == 2  # of which one measure has one
+    assert set(geometry_panel_table(panel)["quantity"]) == {
+        "canonical_correlation",
+        "principal_angles: component 1",
+        "principal_angles: component 2",
+    }
+    labels = {a.get_ylabel().replace("\n", " ") for a in geometry_panel(panel).findobj(Axes)}
+    assert {"principal angles: component 2 (deg)", "canonical correlation (Pearson r)"} <= labels
+
+
+def test_what_is_left_out_is_named():
+    panel = geometry.over_time(
+        responses(), measures={"participation_ratio": {}, "principal_angles": {"n_components": 4}}
+    )
+    note = geometry_panel(panel).texts[-1].get_text()
+    assert note.endswith("of too many dimensions to be drawn: principal angles")
+
+
+def test_a_curve_that_is_undefined_says_so():
+    panel = geometry.over_time(responses(), measures=["participation_ratio", "effective_rank"])
+    panel["effective_rank"] = panel["effective_rank"] * np.nan
+    (axes,) = drawn(geometry_panel(panel), "effective rank")
+    assert [text.get_text() for text in axes.texts] == ["undefined"]
 
 
 def test_what_can_not_be_drawn():

@@ -281,6 +281,14 @@ class TestUndefined:
         with pytest.raises(ValueError, match="participation_ratio is undefined in all 4 time bins"):
             over_time(assembly * 0, measures=["participation_ratio"])
 
+    def test_everywhere_though_another_measure_begins_with_its_name(self):
+        from neurorec.geometry._joining import require_defined
+
+        whole = xr.DataArray(np.ones(4), dims="time_bin")
+        panel = xr.Dataset({"ratio": whole * np.nan, "ratio_of_all": whole})
+        with pytest.raises(ValueError, match="ratio is undefined in all 4 time bins"):
+            require_defined(panel, ["ratio", "ratio_of_all"])
+
 
 class TestTable:
     """Measures that others may add."""
