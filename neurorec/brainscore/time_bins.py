@@ -44,7 +44,8 @@ def _plain(value: Any) -> Any:
 
 def _limits(one: Any) -> tuple[float, float]:
     try:
-        start, end = (float(limit) for limit in one)
+        # Of an assembly whose time bins have more labels, those come after the limits.
+        start, end, *_ = (float(limit) for limit in one)
     except (TypeError, ValueError):
         raise ValueError(
             f"a time bin is (start, end) in ms from stimulus onset, got {one!r}; one bin is given "
