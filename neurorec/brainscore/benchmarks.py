@@ -129,7 +129,7 @@ def _of_region(data: NeuralData, region: str | None) -> xr.DataArray:
     if region is None:
         if len(regions) > 1:
             raise ValueError(f"{data.identifier} has neuroids of {regions}; give one as region")
-        region = regions[0]
+        region = str(regions[0])
     check_option("region", region, regions)
     inside = np.flatnonzero(data.assembly["region"].values == region)
     return data.assembly.isel({NEUROID: inside})
