@@ -1,9 +1,9 @@
 """Several measures of a recorded area from one pass, against reading its file twice.
 
 20,000 units, 500 stimuli and 30 timesteps in float32, 1.2 GB. Reading is what ``Recording.stream``
-gives, in the blocks that it chooses by itself, and nothing is done with them. A file in the page
-cache is the harder case: from a disk, reading takes longer and arithmetic does not. ``TMPDIR``
-chooses the disk.
+gives, in the blocks that it chooses by itself, and nothing is done with them; the pass reads what
+``Recording.pieces`` gives, in the order of the file. A file in the page cache is the harder case:
+from a disk, reading takes longer and arithmetic does not. ``TMPDIR`` chooses the disk.
 """
 
 import os

@@ -5,10 +5,10 @@ ratio. It is summed over blocks of units, so that memory grows with presentation
 block, not with the number of units, and an assembly that lies in a file is read block by block.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -120,11 +120,12 @@ def gram_of_blocks(
     ValueError
         If there is no block, or a value is NaN or infinite.
     """
-    return products_and_sums(blocks, centred=centred, device=device, dtype=dtype)[0]
+    pieces = ((0, block) for block in blocks)
+    return products_and_sums(pieces, centred=centred, device=device, dtype=dtype)[0]
 
 
 def products_and_sums(
-    blocks: Iterable[np.ndarray | Tensor],
+    pieces: Iterable[tuple[int, np.ndarray | Tensor]],
     *,
     rows: np.ndarray | None = None,
     centred: bool = False,
@@ -137,28 +138,32 @@ def products_and_sums(
 
     Parameters
     ----------
+    pieces
+        First time bin and activity (presentation, some units, some consecutive time bins) of each
+        piece. All pieces of a time bin begin and end at the same time bins.
     rows
         Row of each presentation, counted from 0: the Gram matrix is that of the mean over the
         presentations of each row. Each presentation is its own row if left out.
     """
     target = resolve_device(device)
     index = None if rows is None else torch.from_numpy(rows).to(target)
-    total = sums = None
-    for values in blocks:
+    found: dict[int, tuple[Tensor, Tensor]] = {}
+    for first, values in pieces:
         slab = _tensor(values).to(target).permute(2, 0, 1)
-        if total is None or sums is None:
+        if first not in found:
             n_rows = slab.shape[1] if rows is None else int(rows.max()) + 1
-            sums = torch.zeros(len(slab), n_rows, dtype=torch.float64, device=target)
-            total = torch.zeros(len(slab), n_rows, n_rows, dtype=torch.float64, device=target)
+            found[first] = _zeros(len(slab), n_rows, target)
+        total, sums = found[first]
         for times in _together(slab, copied=centred or rows is not None or slab.dtype != dtype):
             activity = _averaged(slab[times].to(torch.float64 if centred else dtype), index)
             if centred:
                 activity = _deviations(activity).to(dtype)
-            sums[times] += activity @ activity.new_ones(activity.shape[2])
+            sums[times] += activity.sum(dim=2)
             _add_products(total[times], activity.contiguous())
-    if total is None or sums is None:
+    if not found:
         raise ValueError("a Gram matrix needs at least one block of units, got none")
-    return _mirrored(_finite(total)), sums
+    totals, sums = zip(*(found[first] for first in sorted(found)), strict=True)
+    return _mirrored(_finite(_joined(totals))), _joined(sums)
 
 
 def ahead(blocks: Iterable[_Block]) -> Iterator[_Block]:
@@ -235,6 +240,17 @@ def _deviations(activity: Tensor) -> Tensor:
     deviations = activity - activity.mean(dim=1, keepdim=True)
     flat = deviations.square().sum(dim=1) <= _ROUNDING * activity.square().sum(dim=1)
     return deviations.masked_fill_(flat[:, None], 0) if flat.any() else deviations
+
+
+def _zeros(n_times: int, n_rows: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Inner products and sums of nothing."""
+    options: dict[str, Any] = {"dtype": torch.float64, "device": device}
+    return torch.zeros(n_times, n_rows, n_rows, **options), torch.zeros(n_times, n_rows, **options)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Consecutive time bins; one part alone is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:

@@ -172,15 +172,23 @@ def test_sums_and_means_of_presentations(rng, device):
     rows = np.array([2, 0, 1, 0, 2, 2, 0])
     means = np.stack([x[rows == row].mean(axis=0) for row in range(3)])
     blocks = [x[:, :4], x[:, 4:10], x[:, 10:]]
-    products, sums = products_and_sums(iter(blocks), rows=rows, device=device)
+    products, sums = products_and_sums(((0, b) for b in blocks), rows=rows, device=device)
     # Eleven products of numbers below 5: rounding far below 1e-13.
     expected = np.einsum("iut,jut->tij", means, means)
     np.testing.assert_allclose(products.cpu(), expected, rtol=0, atol=1e-13)
     np.testing.assert_allclose(sums.cpu(), means.sum(axis=1).T, rtol=0, atol=1e-13)
-    centred, sums = products_and_sums(iter(blocks), rows=rows, centred=True)
+    centred, sums = products_and_sums(((0, b) for b in blocks), rows=rows, centred=True)
     np.testing.assert_allclose(centred, centre(products.cpu()), rtol=0, atol=1e-13)
     deviations = means - means.mean(axis=0)
     np.testing.assert_allclose(sums, deviations.sum(axis=1).T, rtol=0, atol=1e-13)
+
+
+def test_pieces_of_time_and_units(rng):
+    x = rng.normal(size=(4, 9, 5))
+    pieces = [(3, x[:, :5, 3:]), (0, x[:, :2, :3]), (3, x[:, 5:, 3:]), (0, x[:, 2:, :3])]
+    products, sums = products_and_sums(pieces)
+    np.testing.assert_allclose(products, gram(x), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(sums, x.sum(axis=1).T, rtol=0, atol=1e-13)
 
 
 def test_timesteps_are_multiplied_together_however_many(rng, monkeypatch):

@@ -7,13 +7,13 @@ from typing import Any, Final, final
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float64, Num
+from jaxtyping import Float64
 from torch import Tensor
 
 from neurorec._checks import check_option
 from neurorec.assemblies import PRESENTATION, average_repetitions
 from neurorec.gram import ahead, products_and_sums, resolve_device
-from neurorec.populations.reading import as_population
+from neurorec.populations.reading import Piece, as_population
 from neurorec.populations.rows import Rows, rows_of
 
 #: Of the products inside a block of units; blocks are always summed in float64.
@@ -108,12 +108,12 @@ def patterns_of(
     labels, rows = _rows(presentations, at_least, averaged)
     target = resolve_device(device)
 
-    def blocks() -> Iterator[Num[np.ndarray, "presentation unit time_bin"]]:
+    def transformed(by: Transform) -> Iterator[Piece]:
         for values in population.blocks(range(population.n_times), _BLOCK):
-            yield values if transform is None else transform(values)
+            yield 0, by(values)
 
     products, sums = products_and_sums(
-        ahead(blocks()),
+        ahead(population.pieces(_BLOCK) if transform is None else transformed(transform)),
         rows=None if rows is None else rows.of_presentations(),
         device=str(target),
         dtype=PRECISIONS[precision],

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from neurorec.assemblies import TIME_BIN, build, check
 
+#: First timestep, and activity (presentation, some units, some timesteps).
+Piece = tuple[int, np.ndarray]
+
 # Numbers of one block of units, as float64 at most 64 MiB; some copies of it live at a time.
 _BLOCK: Final = 2**23
 
@@ -36,6 +39,15 @@ class StreamedArea(Protocol):
         ...
 
 
+@runtime_checkable
+class OrderedArea(StreamedArea, Protocol):
+    """A streamed area that knows how it lies in its file."""
+
+    def pieces(self, *, block_bytes: int) -> Iterator[Piece]:
+        """All of it in the order that is read fastest."""
+        ...
+
+
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Population:
@@ -52,6 +64,10 @@ class Population:
     blocks
         Function of timestep numbers that yields activity (presentation, some units, timestep);
         a second argument is how many numbers a block may have.
+    pieces
+        Function of how many numbers a piece may have, that yields all activity in the order in
+        which it is read fastest: the first timestep of each piece, and (presentation, some units,
+        some timesteps).
     in_ms
         Whether its time bins are known in ms.
     """
@@ -60,6 +76,7 @@ class Population:
     n_neuroids: int
     units: Callable[[], xr.DataArray]
     blocks: Callable[..., Iterator[np.ndarray]]
+    pieces: Callable[[int], Iterator[Piece]]
     in_ms: bool = True
 
     @property
@@ -163,11 +180,16 @@ def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
         for start in range(0, n_neuroids, size):
             yield assembly[:, start : start + size, _sliced(timesteps)].values
 
+    def pieces(n_numbers: int) -> Iterator[Piece]:
+        # Timesteps lie beside one another: whole blocks are read.
+        yield from ((0, values) for values in blocks(range(assembly.shape[2]), n_numbers))
+
     return Population(
         labels=assembly,
         n_neuroids=n_neuroids,
         units=lambda: assembly,
         blocks=blocks,
+        pieces=pieces,
         in_ms=in_ms,
     )
 
@@ -177,11 +199,21 @@ def _of_area(area: StreamedArea) -> Population:
         for block in area.stream(timesteps=timesteps, block_bytes=4 * n_numbers):
             yield block.values
 
+    labels = check(area.labels())
+
+    def pieces(n_numbers: int) -> Iterator[Piece]:
+        if isinstance(area, OrderedArea):
+            yield from area.pieces(block_bytes=4 * n_numbers)
+        else:
+            times = range(labels.sizes[TIME_BIN])
+            yield from ((0, values) for values in blocks(times, n_numbers))
+
     return Population(
-        labels=check(area.labels()),
+        labels=labels,
         n_neuroids=area.n_neuroids,
         units=area.units,
         blocks=blocks,
+        pieces=pieces,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
 import xarray as xr
 
 if TYPE_CHECKING:
@@ -46,3 +47,7 @@ class RecordedArea:
     ) -> Iterator[xr.DataArray]:
         """Assemblies of consecutive units, none larger than ``block_bytes``."""
         return self.recording.stream(self.name, timesteps=timesteps, block_bytes=block_bytes)
+
+    def pieces(self, *, block_bytes: int) -> Iterator[tuple[int, np.ndarray]]:
+        """All activity in the order in which it lies, see :meth:`Recording.pieces`."""
+        return self.recording.pieces(self.name, block_bytes=block_bytes)

@@ -148,6 +148,31 @@ class Recording:
             chosen = (rows, block, steps) if over == "neuroid" else (block, units, steps)
             yield self._assembly(area, labels, chosen, lazy=False)
 
+    def pieces(
+        self, area: str, *, block_bytes: int = _BLOCK_BYTES
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """All activity of an area in the order in which it lies in the file, without labels.
+
+        Yields the first timestep of each piece and its activity (presentation, neuroid, time_bin):
+        all units of some consecutive timesteps, or some of one. None is larger than
+        ``block_bytes``, but a single neuroid at one timestep. Half the time of :meth:`stream`, of
+        whose blocks each takes a little from every chunk.
+
+        Raises
+        ------
+        ValueError
+            If there is no such area.
+        """
+        rows, units, steps = self._selected(area, None, None)
+        with h5py.File(self.path, "r") as file:
+            variable = self._variable(file, area)
+        n = max(int(block_bytes // max(4 * len(rows), 1)), 1)
+        n_steps = max(n // max(len(units), 1), 1)
+        for first in range(0, len(steps), n_steps):
+            for start in range(0, len(units), n):
+                chosen = (rows, units[start : start + n], steps[first : first + n_steps])
+                yield first, self._values(variable, chosen)
+
     def logits(self) -> xr.DataArray:
         """Logits (presentation, class, time_bin) with the stimuli's columns as coordinates.
 

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from neurorec.encoding import Bootstrap, Controls, Factorised, KFold, Ridge, fit, unit_curve
+from neurorec.populations import patterns_of
 from neurorec.recording import record
 
 from .common import model, stimuli
@@ -61,6 +62,16 @@ def test_stream(recording):
     np.testing.assert_array_equal(np.concatenate([b.values for b in blocks], axis=1), whole.values)
     every = list(recording.area("a2").stream(block_bytes=10**9))
     xr.testing.assert_identical(every[0], recording.load("a2"))
+
+
+@pytest.mark.parametrize("block", [24 * 7, 24 * 300, 2**25])
+def test_inner_products_are_those_of_the_whole(recording, monkeypatch, block):
+    """Some units of a timestep at a time, some timesteps, and all at once."""
+    monkeypatch.setattr("neurorec.populations.patterns._BLOCK", block)
+    streamed = patterns_of(recording.area("a2"), averaged=False)
+    whole = patterns_of(recording.load("a2"), averaged=False)
+    np.testing.assert_allclose(streamed.products, whole.products, rtol=1e-12)
+    np.testing.assert_allclose(streamed.sums, whole.sums, rtol=0, atol=1e-9)
 
 
 def test_an_area_that_was_not_recorded(recording):

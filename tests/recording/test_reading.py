@@ -58,6 +58,22 @@ def test_a_stream_is_the_whole_in_blocks(recording, over, block_bytes):
         assert len(blocks) > 2
 
 
+@pytest.mark.parametrize("block_bytes", [1, 3000, 2**30])
+def test_pieces_are_the_whole_in_the_order_of_the_file(recording, block_bytes):
+    whole = recording.load("a2").values
+    found, firsts = np.full_like(whole, np.nan), []
+    for first, values in recording.pieces("a2", block_bytes=block_bytes):
+        assert values.nbytes <= max(block_bytes, 4 * len(whole))
+        start = int(np.isfinite(found[0, :, first]).sum())
+        found[:, start : start + values.shape[1], first : first + values.shape[2]] = values
+        firsts.append(first)
+    np.testing.assert_array_equal(found, whole)
+    assert firsts == sorted(firsts)
+    assert len(firsts) == {1: whole[0].size, 2**30: 1}.get(block_bytes, len(firsts))
+    with pytest.raises(ValueError, match="no area 'IT'"):
+        next(recording.pieces("IT"))
+
+
 def test_neuroids_by_name_mask_and_slice(recording):
     whole = recording.load("a2")
     ids = whole["neuroid_id"].values
