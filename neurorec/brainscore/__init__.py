@@ -15,6 +15,7 @@ from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
 from neurorec.brainscore.plugin import open_plugin as open_plugin
+from neurorec.brainscore.plugin_checks import check_plugin as check_plugin
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
 from neurorec.brainscore.time_bins import Timeline as Timeline

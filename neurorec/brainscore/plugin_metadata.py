@@ -62,7 +62,9 @@ def is_recurrent(wiring: Wiring) -> bool:
 
 def _model(name: str, subject: NeurorecBrainModel, wiring: Wiring) -> dict[str, Any]:
     recurrent = is_recurrent(wiring)
-    family = "recurrent_convolutional_neural_network" if recurrent else "convolutional_neural_network"
+    family = (
+        "recurrent_convolutional_neural_network" if recurrent else "convolutional_neural_network"
+    )
     return {
         "display_name": name,
         "architecture": {"family": family, "description": _description(wiring)},

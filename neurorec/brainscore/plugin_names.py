@@ -10,30 +10,42 @@ from neurorec.brainscore._import import import_brainscore
 MAX_LENGTH: Final = 200
 #: A name becomes one of files, of keys in stores, and a word in lists that are split at spaces.
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-#: Registrations are found as text.
-_REGISTERED: Final = re.compile(r"model_registry\[\s*(['\"])(.+?)\1\s*\]")
+#: Brain-Score looks for this text, with nothing between bracket and quote.
+_REGISTERED: Final = re.compile(r"model_registry\[(['\"])(.+?)\1\]")
 
 
 def checked_name(name: str) -> str:
-    """``name``, if a model of Brain-Score may have it.
-
-    Brain-Score refuses what its own files cannot hold and names that differ in case alone; we allow
-    letters, digits and ``. _ -``, of which every name in its list but a few consists.
+    """``name``, if it is allowed and no model of the installed Brain-Score has it.
 
     Raises
     ------
     ValueError
-        Otherwise, or if a model has that name already.
+        Otherwise.
+    """
+    folder = taken(allowed_name(name))
+    if folder is not None:
+        raise ValueError(
+            f"Brain-Score has a model {name!r} already, in {folder}; give another name"
+        )
+    return name
+
+
+def allowed_name(name: str) -> str:
+    """``name``, if a model of Brain-Score may have it.
+
+    Brain-Score has no rule of its own, but cuts lists of names at spaces, writes names into paths
+    and text between quotes, and takes names that differ in case alone for the same. We allow
+    letters, digits and ``. _ -``, of which all but a few names in its list consist.
+
+    Raises
+    ------
+    ValueError
+        Otherwise.
     """
     if not _ALLOWED.fullmatch(name) or len(name) > MAX_LENGTH:
         raise ValueError(
             f"a model of Brain-Score is named by letters, digits and '.', '_', '-', begins with a "
             f"letter or digit and has at most {MAX_LENGTH} of them, got {name!r}; give another name"
-        )
-    folder = taken(name)
-    if folder is not None:
-        raise ValueError(
-            f"Brain-Score has a model {name!r} already, in {folder}; give another name"
         )
     return name
 

@@ -183,8 +183,8 @@ def test_trials_differ_where_there_is_noise(model, stimuli, region):
 _README: Final = Template("""\
 # $name
 
-A plugin of Brain-Score for a model that answers in its own time: $n_timesteps timesteps of $dt_ms ms
-from $onset_ms ms after stimulus onset. Exported by neurorec $version.
+A plugin of Brain-Score for a model that answers in its own time: $n_timesteps timesteps of $dt_ms
+ms from $onset_ms ms after stimulus onset. Exported by neurorec $version.
 
 | file | what it is |
 |---|---|
