@@ -10,9 +10,12 @@ from neurorec.brainscore.behaviour import Behaviour as Behaviour
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
+from neurorec.brainscore.plugin import open_plugin as open_plugin
+from neurorec.brainscore.plugin_checks import check_plugin as check_plugin
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
 from neurorec.brainscore.time_bins import Timeline as Timeline
