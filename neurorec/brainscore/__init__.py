@@ -21,3 +21,5 @@ from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_
 from neurorec.brainscore.subjects import subject as subject
 from neurorec.brainscore.time_bins import Timeline as Timeline
 from neurorec.brainscore.time_bins import as_time_bins as as_time_bins
+from neurorec.brainscore.untrained import untrained as untrained
+from neurorec.models.abstract_adapter import Viewing as Viewing

@@ -114,6 +114,7 @@ class NeurorecBrainModel(BrainModel):
         self._name = model.name if identifier is None else identifier
         self._visual_degrees = visual_degrees
         self.behaviour = checked_behaviour(model, behaviour or Behaviour())
+        self._cache_dir = cache_dir
         self._passes = Passes(folder=self._folder(cache_dir), progress=progress)
         self._look: Look | None = None
 
@@ -135,6 +136,27 @@ class NeurorecBrainModel(BrainModel):
         }
         text = json.dumps(facts, sort_keys=True)
         return f"{self._name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def running(self, model: RecurrentModel, *, identifier: str) -> "NeurorecBrainModel":
+        """Another model with the regions, time and settings of this one."""
+        options = self._viewer.options
+        return NeurorecBrainModel(
+            model,
+            self.regions,
+            dt_ms=self.timeline.dt_ms,
+            onset_ms=self.timeline.onset_ms,
+            timesteps=self.timeline.n_timesteps,
+            identifier=identifier,
+            visual_degrees=self._visual_degrees,
+            behaviour=self.behaviour,
+            noise=bool(options.noise),
+            seed=options.seed,
+            units=options.units,
+            device=self._viewer.device,
+            batch_size=options.batch_size,
+            cache_dir=self._cache_dir,
+            progress=self._passes.progress,
+        )
 
     @property
     def model(self) -> RecurrentModel:

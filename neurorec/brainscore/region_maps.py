@@ -7,7 +7,7 @@ from typing import Final
 from neurorec.models import RecurrentModel, RecurrentNetwork
 
 #: Regions that Brain-Score's benchmarks record from.
-REGIONS: Final = ("V1", "V2", "V4", "IT")
+REGIONS: Final[tuple[str, ...]] = ("V1", "V2", "V4", "IT")
 
 
 def default_regions(model: RecurrentModel) -> dict[str, tuple[str, ...]]:
