@@ -125,24 +125,28 @@ def _checkpoint(path: Path) -> Source:
 
 def _made(module_name: str, attribute: str, seed: int) -> Source:
     """What a function of the user's makes; its randomness follows from ``seed``."""
-    with _here_importable():
-        try:
-            place = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-                raise
-            raise ValueError(
-                f"no module {module_name!r} for {module_name}:{attribute}; it is looked for where "
-                f"Python finds modules and in {Path.cwd()}. A model must be {KINDS}"
-            ) from None
-        found = getattr(place, attribute, None)
-        if found is None:
-            raise ValueError(f"module {module_name!r} has no {attribute!r} that makes a model")
-        if isinstance(found, nn.Module) or not callable(found):
-            return Source(model=found, name=attribute)
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(seed)
-            return Source(model=found(), name=attribute)
+    with _here_importable(), torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        found = _attribute(module_name, attribute)
+        torch.manual_seed(seed)  # what is drawn must not depend on whether it was imported before
+        is_made = isinstance(found, nn.Module) or not callable(found)
+        return Source(model=found if is_made else found(), name=attribute)
+
+
+def _attribute(module_name: str, attribute: str) -> Any:
+    try:
+        place = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # One that the user's module lacks is a fault of that module, and keeps its traceback.
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise ValueError(
+            f"no module {module_name!r} for {module_name}:{attribute}; it is looked for where "
+            f"Python finds modules and in {Path.cwd()}. A model must be {KINDS}"
+        ) from None
+    if not hasattr(place, attribute):
+        raise ValueError(f"module {module_name!r} has no {attribute!r} that makes a model")
+    return getattr(place, attribute)
 
 
 @contextmanager
