@@ -87,7 +87,7 @@ def benchmark(
             f"{data.identifier} does not say how wide its stimuli were; give visual_degrees, 8 is "
             "usual in Brain-Score"
         )
-    digest = _digest(responses)
+    digest = _digest(responses, ceiling)
     stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
     packed = to_brainio(assemblies.average_repetitions(responses))
     if packed.sizes["time_bin"] == 1:
@@ -165,9 +165,10 @@ def _ceiling(responses: xr.DataArray, given: float | None) -> Callable[[], Score
     return lambda: internal_consistency(responses)
 
 
-def _digest(responses: xr.DataArray) -> str:
-    """SHA-256 of the numbers and what they are of."""
+def _digest(responses: xr.DataArray, ceiling: float | None) -> str:
+    """SHA-256 of the numbers and what they are of, and of all else that the ceiling is made of."""
     found = hashlib.sha256(np.ascontiguousarray(responses.values).tobytes())
-    for name in ("stimulus_id", "neuroid_id", "time_bin_start", "time_bin_end"):
+    for name in ("stimulus_id", "neuroid_id", "repetition", "time_bin_start", "time_bin_end"):
         found.update(repr(responses[name].values.tolist()).encode())
+    found.update(repr((_VERSION, ceiling)).encode())
     return found.hexdigest()

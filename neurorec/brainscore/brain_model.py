@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
@@ -116,6 +116,7 @@ class NeurorecBrainModel(BrainModel):
         self.behaviour = checked_behaviour(model, behaviour or Behaviour())
         self._passes = Passes(folder=self._folder(cache_dir), progress=progress)
         self._look: Look | None = None
+        self._expected: dict[str, TimeBins] = {}
 
     def _folder(self, cache_dir: str | Path | None) -> Path:
         if cache_dir is not None:
@@ -150,6 +151,25 @@ class NeurorecBrainModel(BrainModel):
         """Degrees of visual angle that the model's input spans."""
         return self._visual_degrees
 
+    def expect(self, recordings: Mapping[str, Any]) -> None:
+        """Say what benchmarks are going to ask, so that one pass over their stimuli records it all.
+
+        Nothing that is recorded changes by it. Until the next call a pass takes these regions and
+        time bins and those that are asked for; without any it takes all regions. Regions that are
+        not committed to an area and time bins in which the model has no timestep are left out: the
+        benchmark that asks for them has its error when it does.
+
+        Parameters
+        ----------
+        recordings
+            Time bins of each region, in ms from stimulus onset.
+        """
+        self._expected = {
+            region: tuple(b for b in as_time_bins(bins) if self.timeline.coverage((b,))[0] > 0)
+            for region, bins in recordings.items()
+            if region in self.regions
+        }
+
     def start_recording(self, recording_target: str, time_bins: Any) -> None:
         """From now on :meth:`look_at` gives the activity of a region.
 
@@ -174,13 +194,21 @@ class NeurorecBrainModel(BrainModel):
         self.timeline.weights(bins)  # an error comes before the pass
 
         def look(stimuli: Any, trials: int, each: bool) -> NeuroidAssembly:
-            everywhere = tuple(dict.fromkeys(a for areas in self.regions.values() for a in areas))
-            kept = self._kept(stimuli, everywhere, bins, trials, each)
+            areas, recorded = self._recorded(region, bins)
+            kept = self._kept(stimuli, areas, recorded, trials, each)
+            numbers = [recorded.index(one) for one in bins]
             return neuroid_assembly(
-                kept, region, self.regions[region], stimuli, bins, self.timeline
+                kept, region, self.regions[region], stimuli, bins, self.timeline, bins=numbers
             )
 
         self._look = look
+
+    def _recorded(self, region: str, bins: TimeBins) -> tuple[tuple[str, ...], TimeBins]:
+        """Areas and time bins of a pass that holds what is asked and what is expected."""
+        regions = {region, *self._expected} if self._expected else set(self.regions)
+        areas = [a for name, areas in self.regions.items() if name in regions for a in areas]
+        expected = [one for several in self._expected.values() for one in several]
+        return tuple(dict.fromkeys(areas)), tuple(sorted({*bins, *expected}))
 
     def start_task(
         self,
