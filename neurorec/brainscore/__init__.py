@@ -13,7 +13,11 @@ from neurorec.brainscore.ceilings import internal_consistency as internal_consis
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
+from neurorec.brainscore.pixels import pixel_model as pixel_model
+from neurorec.brainscore.region_maps import default_regions as default_regions
+from neurorec.brainscore.region_maps import read_regions as read_regions
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
+from neurorec.brainscore.subjects import subject as subject
 from neurorec.brainscore.time_bins import Timeline as Timeline
 from neurorec.brainscore.time_bins import as_time_bins as as_time_bins
