@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import version
 from typing import Any, Final, final
 
 import numpy as np
@@ -79,7 +80,7 @@ def metric_name(identifier: str, region: str) -> str:
 
     Of ours the content hash at the end is no part of it.
     """
-    data, found, rest = identifier.rpartition(f".{region}")
+    _data, found, rest = identifier.rpartition(f".{region}")
     named = rest if region and found else identifier
     return _HASH.sub("", named.partition("-")[2])
 
@@ -96,6 +97,7 @@ def fingerprint(model_identifier: str, benchmark: Benchmark) -> str:
         "model": model_identifier,
         "benchmark": facts.identifier,
         "version": str(benchmark.version),
+        "brainscore_vision": version("brainscore-vision"),
         "stimuli": sorted(facts.stimuli),
         "time_bins": facts.time_bins,
         "trials": facts.trials,

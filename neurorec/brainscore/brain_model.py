@@ -17,12 +17,12 @@ from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import Behaviour
 from neurorec.brainscore.commitments import Regions, checked_behaviour, checked_regions
 from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
-from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer
+from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer, planned_pass
 from neurorec.brainscore.shown import as_brainio, shown_pixels
 from neurorec.brainscore.tasks import TASKS, Look
 from neurorec.brainscore.time_bins import TimeBins, Timeline, as_time_bins
 from neurorec.models import RecurrentModel
-from neurorec.recording import Options
+from neurorec.recording import Options, Plan
 
 import_brainscore()
 
@@ -114,6 +114,7 @@ class NeurorecBrainModel(BrainModel):
         self._name = model.name if identifier is None else identifier
         self._visual_degrees = visual_degrees
         self.behaviour = checked_behaviour(model, behaviour or Behaviour())
+        self._cache_dir, self._progress = cache_dir, progress
         self._passes = Passes(folder=self._folder(cache_dir), progress=progress)
         self._look: Look | None = None
         self._expected: dict[str, TimeBins] = {}
@@ -128,14 +129,49 @@ class NeurorecBrainModel(BrainModel):
     @property
     def identifier(self) -> str:
         """Name of the model and a digest of its weights, wiring and settings as they are now."""
-        facts = {
+        text = json.dumps(self.facts(), sort_keys=True)
+        return f"{self._name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def facts(self) -> dict[str, Any]:
+        """All that determines the answers, as plain values: weights by their digest."""
+        return {
             "viewer": self._viewer.plain(),
             "regions": self.regions,
             "behaviour": asdict(self.behaviour),
             "visual_degrees": self._visual_degrees,
         }
-        text = json.dumps(facts, sort_keys=True)
-        return f"{self._name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def with_model(self, model: RecurrentModel, identifier: str) -> "NeurorecBrainModel":
+        """Another model with the regions, the time, the noise and all else of this one.
+
+        Raises
+        ------
+        ValueError
+            If it lacks an area of this one.
+        """
+        options, timeline = self._viewer.options, self.timeline
+        return NeurorecBrainModel(
+            model,
+            self.regions,
+            dt_ms=timeline.dt_ms,
+            onset_ms=timeline.onset_ms,
+            timesteps=timeline.n_timesteps,
+            identifier=identifier,
+            visual_degrees=self._visual_degrees,
+            behaviour=self.behaviour,
+            noise=bool(options.noise),
+            seed=options.seed,
+            units=options.units,
+            device=self._viewer.device,
+            batch_size=options.batch_size,
+            cache_dir=self._cache_dir,
+            progress=self._progress,
+        )
+
+    @property
+    def name(self) -> str:
+        """What the model is called, without the digest."""
+        return self._name
 
     @property
     def model(self) -> RecurrentModel:
@@ -186,12 +222,7 @@ class NeurorecBrainModel(BrainModel):
             If the region is not committed to an area, or the model has no timestep in a time bin.
         """
         region, bins = str(recording_target), as_time_bins(time_bins)
-        if region not in self.regions:
-            raise ValueError(
-                f"region {region!r} is not committed to an area of {self._name!r}, only "
-                f"{list(self.regions)}; name it in regions"
-            )
-        self.timeline.weights(bins)  # an error comes before the pass
+        self._check_asked(region, bins)  # an error comes before the pass
 
         def look(stimuli: Any, trials: int, each: bool) -> NeuroidAssembly:
             areas, recorded = self._recorded(region, bins)
@@ -202,6 +233,34 @@ class NeurorecBrainModel(BrainModel):
             )
 
         self._look = look
+
+    def planned(self, region: str, time_bins: Any, stimuli: Any, number_of_trials: int = 1) -> Plan:
+        """What a pass over the stimuli would record, besides what is expected; nothing is kept.
+
+        A few trials are run, from which the plan tells sizes and time. Its bytes are of all
+        timesteps; of these a pass holds a part at any time, and keeps the averages.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`start_recording` and :meth:`look_at`.
+        """
+        self._check_asked(region, as_time_bins(time_bins))
+        areas, bins = self._recorded(region, as_time_bins(time_bins))
+        asked = self._pass(as_brainio(stimuli), areas, bins, _checked_trials(number_of_trials))
+        return planned_pass(self._viewer, asked)
+
+    def expected_bins(self, region: str, time_bins: Any) -> TimeBins:
+        """Time bins of a pass that is made for ``region``, with those that are expected."""
+        return self._recorded(region, as_time_bins(time_bins))[1]
+
+    def _check_asked(self, region: str, bins: TimeBins) -> None:
+        if region not in self.regions:
+            raise ValueError(
+                f"region {region!r} is not committed to an area of {self._name!r}, only "
+                f"{list(self.regions)}; name it in regions"
+            )
+        self.timeline.weights(bins)
 
     def _recorded(self, region: str, bins: TimeBins) -> tuple[tuple[str, ...], TimeBins]:
         """Areas and time bins of a pass that holds what is asked and what is expected."""
@@ -280,14 +339,23 @@ class NeurorecBrainModel(BrainModel):
     def _kept(
         self, stimuli: Any, populations: tuple[str, ...], bins: TimeBins, trials: int, each: bool
     ) -> Kept:
-        asked = Pass(
+        return self._passes.kept(self._viewer, self._pass(stimuli, populations, bins, trials, each))
+
+    def _pass(
+        self,
+        stimuli: Any,
+        populations: tuple[str, ...],
+        bins: TimeBins,
+        trials: int,
+        each: bool = False,
+    ) -> Pass:
+        return Pass(
             stimuli=shown_pixels(stimuli, self.model.input_size),
             populations=populations,
             time_bins=bins,
             trials=trials,
             each=each,
         )
-        return self._passes.kept(self._viewer, asked)
 
     def _at_answer(
         self, stimuli: Any, populations: tuple[str, ...], trials: int, each: bool

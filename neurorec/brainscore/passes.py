@@ -18,7 +18,7 @@ from neurorec._checks import atomic_path
 from neurorec.assemblies import NEUROID, columns_of
 from neurorec.brainscore.time_bins import TimeBins, Timeline
 from neurorec.models import RecurrentModel
-from neurorec.recording import Options, Recording, plan, record
+from neurorec.recording import Options, Plan, Recording, plan, record
 from neurorec.recording.recorder import weights_sha256
 from neurorec.stimuli import StimulusSet
 
@@ -194,6 +194,14 @@ def _is_readable(path: Path) -> bool:
             return "facts" in file.attrs
     except OSError:
         return False
+
+
+def planned_pass(viewer: Viewer, asked: Pass) -> Plan:
+    """Plan of all that a pass records before it averages, from a few trials."""
+    last = np.flatnonzero(viewer.timeline.weights(asked.time_bins).any(axis=0))[-1]
+    options = _options(viewer, asked, n_timesteps=int(last) + 1)
+    settings = {name: getattr(options, name) for name in options.__dataclass_fields__}
+    return plan(viewer.model, asked.stimuli, device=viewer.device, **settings)
 
 
 def _differs(viewer: Viewer, asked: Pass) -> bool:

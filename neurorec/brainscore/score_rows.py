@@ -36,10 +36,15 @@ def score_rows(score: Score, facts: BenchmarkFacts) -> tuple[ScoreRow, ...]:
             n_stimuli=facts.n_stimuli,
             n_neuroids=facts.n_neuroids,
             **_when(labelled, index, facts),
-            **{name: float(values[index]) for name, values in numbers.items()},
+            **{name: known(values[index]) for name, values in numbers.items()},
         )
         for index in np.ndindex(shape)
     )
+
+
+def known(value: Any) -> float | None:
+    """A number, or None for one that is not finite."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _error_of(raw: Any) -> Any:
@@ -69,8 +74,8 @@ def _when(labelled: Any, index: tuple[int, ...], facts: BenchmarkFacts) -> dict[
         else:
             at.append(f"{dim}={_label(labelled, dim, number)}")
     return {
-        "time_bin_start": float(limits[0]),
-        "time_bin_end": float(limits[1]),
+        "time_bin_start": known(limits[0]),
+        "time_bin_end": known(limits[1]),
         "at": " ".join(at),
     }
 

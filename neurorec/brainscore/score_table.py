@@ -1,8 +1,7 @@
 """Scores of models on benchmarks: a table, a file, and text."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, final
@@ -26,11 +25,11 @@ class ScoreRow:
     Parameters
     ----------
     time_bin_start, time_bin_end
-        In ms from stimulus onset; NaN where the benchmark has no time.
+        In ms from stimulus onset; None where the benchmark has no time.
     at
         What else the number is of, where a score has further dimensions.
     raw
-        As the metric gives it; NaN where a benchmark does not tell.
+        As the metric gives it; None where a benchmark does not tell.
     score
         Over the ceiling, as the benchmark gives it.
     error
@@ -39,12 +38,12 @@ class ScoreRow:
 
     region: str
     metric: str
-    time_bin_start: float
-    time_bin_end: float
-    raw: float
-    ceiling: float
-    score: float
-    error: float
+    time_bin_start: float | None
+    time_bin_end: float | None
+    raw: float | None
+    ceiling: float | None
+    score: float | None
+    error: float | None
     n_stimuli: int | None
     n_neuroids: int | None
     at: str = ""
@@ -65,6 +64,8 @@ class PairScore:
         What the model was called by whoever asked for it.
     seconds
         That it took.
+    versions
+        Of the packages on which the score depends.
     """
 
     key: str
@@ -73,6 +74,7 @@ class PairScore:
     given: str
     rows: tuple[ScoreRow, ...]
     seconds: float
+    versions: Mapping[str, str]
 
 
 @final
@@ -83,8 +85,8 @@ class Scores:
     Parameters
     ----------
     provenance
-        ``versions`` of what computed them, and of every model and benchmark what determined its
-        part: weights, wiring, seed, regions; stimuli, trials, metric. Made of what JSON can hold.
+        Of every model and benchmark what determined its part: weights, wiring, seed, regions;
+        stimuli, trials, metric. Made of what JSON can hold.
     """
 
     pairs: tuple[PairScore, ...]
@@ -102,7 +104,7 @@ class Scores:
         table = pd.DataFrame(rows, columns=columns)
         return table.astype({name: float for name in _NUMBERS})
 
-    def of(self, model: str, benchmark: str) -> float:
+    def of(self, model: str, benchmark: str) -> float | None:
         """The ceiled score of a pair, by its identifiers or what they begin with.
 
         Raises
@@ -133,8 +135,8 @@ class Scores:
         content = {
             "kind": _KIND,
             "format": _FORMAT,
-            "pairs": [_without_nan(asdict(pair)) for pair in self.pairs],
-            "provenance": _without_nan(dict(self.provenance)),
+            "pairs": [asdict(pair) for pair in self.pairs],
+            "provenance": self.provenance,
         }
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
         if path is not None:
@@ -183,41 +185,29 @@ TITLES: Final = ("model", "benchmark", "region", "metric", "ms", "raw", "ceiling
 def text_rows(scores: Scores) -> list[tuple[str, ...]]:
     """Titles and rows of a table of text, without what no row has."""
     rows = [_text_row(pair, row) for pair in scores.pairs for row in pair.rows]
-    kept = [i for i in range(len(TITLES)) if not rows or any(row[i] not in ("", "–") for row in rows)]
+    kept = [
+        i for i in range(len(TITLES)) if not rows or any(row[i] not in ("", "–") for row in rows)
+    ]
     return [tuple(row[i] for i in kept) for row in (TITLES, *rows)]
 
 
 def _text_row(pair: PairScore, row: ScoreRow) -> tuple[str, ...]:
     numbers = [row.raw, row.ceiling, row.score, row.error]
-    time = "–" if math.isnan(row.time_bin_start) else _time(row)
-    return (pair.model, pair.benchmark, row.region, row.metric, time, *map(number, numbers))
+    return (pair.model, pair.benchmark, row.region, row.metric, _time(row), *map(number, numbers))
 
 
 def _time(row: ScoreRow) -> str:
-    time = f"{row.time_bin_start:g}–{row.time_bin_end:g}"
-    return f"{time} {row.at}".strip()
+    known = row.time_bin_start is not None and row.time_bin_end is not None
+    time = f"{row.time_bin_start:g}–{row.time_bin_end:g}" if known else ""
+    return f"{time} {row.at}".strip() or "–"
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Three decimals; a dash for what is unknown."""
     # Adding 0 takes the sign from a 0.
-    return "–" if math.isnan(value) else f"{round(value, 3) + 0.0:.3f}"
+    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}"
 
 
 def _pair(content: Mapping[str, Any]) -> PairScore:
-    rows = [
-        ScoreRow(**{k: math.nan if v is None and k in _NUMBERS else v for k, v in row.items()})
-        for row in content["rows"]
-    ]
-    return PairScore(**{**content, "rows": tuple(rows)})
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _without_nan(one) for key, one in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_without_nan(one) for one in value]
-    return value
+    rows = tuple(ScoreRow(**row) for row in content["rows"])
+    return PairScore(**{**content, "rows": rows})

@@ -31,7 +31,9 @@ USUAL_DEGREES: Final = 8
 _WHOLE_READERS: Final = ("npy_zip",)
 #: Packages that metrics of Brain-Score import and do not declare.
 _UNDECLARED: Final[Mapping[str, str]] = MappingProxyType({"ost": "tensorflow"})
-_LOCAL: Final = re.compile(r"(?P<data>[^@/:]+)(@(?P<session>[^/:]+))?(/(?P<region>[^:]+))?:(?P<m>.+)")
+_LOCAL: Final = re.compile(
+    r"(?P<data>[^@/:]+)(@(?P<session>[^/:]+))?(/(?P<region>[^:]+))?:(?P<m>.+)"
+)
 _REGISTERED: Final = re.compile(r"benchmark_registry\[['\"]([^'\"]+)['\"]\]")
 
 
