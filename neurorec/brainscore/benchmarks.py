@@ -93,7 +93,9 @@ def benchmark(
     if packed.sizes["time_bin"] == 1:
         packed = packed.isel(time_bin=0)
     where = cache_folder() / "brainscore" if folder is None else Path(folder)
-    packed.attrs["stimulus_set"] = stimulus_set_to_brainio(stimuli, where / stimuli.identifier)
+    packed.attrs["stimulus_set"] = stimulus_set_to_brainio(
+        stimuli, where / stimuli.identifier, reuse=True
+    )
     packed.attrs["stimulus_set_identifier"] = stimuli.identifier
     area = str(responses["region"].values[0])
     return NeuralBenchmark(
