@@ -10,6 +10,7 @@ from neurorec.brainscore.behaviour import Behaviour as Behaviour
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.layers import layer_scores as layer_scores
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric

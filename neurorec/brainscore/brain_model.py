@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
@@ -15,7 +15,12 @@ import numpy as np
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import Behaviour
-from neurorec.brainscore.commitments import Regions, checked_behaviour, checked_regions
+from neurorec.brainscore.commitments import (
+    Regions,
+    checked_areas,
+    checked_behaviour,
+    checked_regions,
+)
 from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
 from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer
 from neurorec.brainscore.shown import as_brainio, shown_pixels
@@ -248,6 +253,31 @@ class NeurorecBrainModel(BrainModel):
         if self._look is None:
             raise ValueError("nothing was asked for: call start_recording or start_task first")
         return self._look(as_brainio(stimuli), _checked_trials(number_of_trials), require_variance)
+
+    def activity(
+        self, stimuli: Any, areas: str | Sequence[str], time_bins: Any, number_of_trials: int = 1
+    ) -> Kept:
+        """Averages over trials of any areas in any time bins, in a file that is read in blocks.
+
+        Parameters
+        ----------
+        stimuli, number_of_trials
+            As in :meth:`look_at`.
+        areas
+            Also such as no region is committed to.
+        time_bins
+            As in :meth:`start_recording`.
+
+        Raises
+        ------
+        ValueError
+            If an area does not exist, the model has no timestep in a time bin, or the stimuli
+            cannot be shown.
+        """
+        named = checked_areas(self.model, areas)
+        bins, trials = as_time_bins(time_bins), _checked_trials(number_of_trials)
+        self.timeline.weights(bins)
+        return self._kept(as_brainio(stimuli), named, bins, trials, False)
 
     def _kept(
         self, stimuli: Any, populations: tuple[str, ...], bins: TimeBins, trials: int, each: bool

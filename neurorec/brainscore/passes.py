@@ -142,17 +142,48 @@ class Passes:
 @final
 @dataclass(frozen=True)
 class Kept:
-    """Averages over time bins, in a file."""
+    """Averages over time bins, in a file.
+
+    Parameters
+    ----------
+    chosen
+        Numbers of the time bins that count, in their order; all if None.
+    """
 
     path: Path
     n_repetitions: int
+    chosen: tuple[int, ...] | None = None
 
     def values(self, population: str) -> Float[np.ndarray, "presentation neuroid time_bin"]:
         """Activity; presentations are ordered by repetition, then stimulus."""
+        if self.chosen is None:
+            return self._whole(population)
+        return np.concatenate(list(self.blocks(population)), axis=1)
+
+    def blocks(
+        self, population: str, *, block_bytes: int = _BLOCK_BYTES
+    ) -> Iterator[Float[np.ndarray, "presentation some_neuroids time_bin"]]:
+        """The same values, some neuroids at a time: as many as ``block_bytes`` hold, at least 1."""
         with h5py.File(self.path, "r") as file:
             stored: Any = file[population]["activity"]  # type: ignore[index]
-            values = stored[()]  # (repetition, stimulus, neuroid, time_bin)
+            n_repetitions, n_stimuli, n_units, n_bins = stored.shape
+            size = n_repetitions * n_stimuli * n_bins * stored.dtype.itemsize
+            n = max(block_bytes // size, 1)
+            for start in range(0, n_units, n):
+                yield self._tidy(stored[:, :, start : start + n, :])
+
+    def _whole(self, population: str) -> Float[np.ndarray, "presentation neuroid time_bin"]:
+        with h5py.File(self.path, "r") as file:
+            stored: Any = file[population]["activity"]  # type: ignore[index]
+            return self._tidy(stored[()])
+
+    def _tidy(
+        self, values: Float[np.ndarray, "repetition stimulus neuroid time_bin"]
+    ) -> Float[np.ndarray, "presentation neuroid time_bin"]:
+        """With one axis of presentations, and the time bins that count."""
         flat = values.reshape(-1, *values.shape[2:])
+        if self.chosen is not None:
+            flat = flat[:, :, list(self.chosen)]
         # Trials that noise does not reach are copies of one another, of which one was run.
         n_copies = self.n_repetitions // len(values)
         return flat if n_copies == 1 else np.tile(flat, (n_copies, 1, 1))
