@@ -1,42 +1,34 @@
 """Scores of every area of a model at every timestep, from one pass over a benchmark's stimuli."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from neurorec import __version__
-from neurorec.assemblies import TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore._layer_dataset import layer_dataset
 from neurorec.brainscore.area_products import products_over_time
-from neurorec.brainscore.assemblies import from_brainio
 from neurorec.brainscore.at_timestep import AtTimestep, Layers
+from neurorec.brainscore.benchmark_parts import (
+    is_plain,
+    places,
+    responses_of,
+    stimuli_on_screen,
+)
 from neurorec.brainscore.brain_model import NeurorecBrainModel
 from neurorec.brainscore.commitments import checked_areas
 from neurorec.brainscore.sample_space import Form, form_of
-from neurorec.brainscore.shown import as_brainio
 from neurorec.models import RecurrentModel
 
-_brainscore = import_brainscore()
+import_brainscore()
 
 from brainscore_core.metrics import Score  # noqa: E402
-from brainscore_vision.benchmark_helpers.neural_common import (  # noqa: E402
-    NeuralBenchmark,
-    explained_variance,
-)
-from brainscore_vision.benchmark_helpers.screen import place_on_screen  # noqa: E402
+from brainscore_vision.benchmark_helpers.neural_common import explained_variance  # noqa: E402
 
 #: Called with how many cells are scored and how many there are.
 Progress = Callable[[int, int], Any]
 #: Number of the area, number of the timestep, and what the benchmark says of them.
 Cell = tuple[int, int, Score]
-
-_AREA: Final = "area"
-_TIMESTEP: Final = "timestep"
-_MS: Final = {"units": "ms"}
-_QUANTITIES: Final = ("score", "raw", "ceiling", "error")
 
 
 def layer_scores(
@@ -104,7 +96,7 @@ def layer_scores(
             progress(len(scores), shape[0] * shape[1])
     cells = [[scores[number, step] for step in range(shape[1])] for number in range(shape[0])]
     how = form.name if form else "called for each area and timestep"
-    return _dataset(cells, layers, benchmark, how)
+    return layer_dataset(cells, layers, benchmark, how)
 
 
 def _layers(
@@ -137,34 +129,16 @@ def _checked(timesteps: Sequence[int] | None, n_timesteps: int) -> tuple[int, ..
     return tuple(sorted(asked))
 
 
-def _is_plain(benchmark: Any) -> bool:
-    """Whether a call of it does what is done here: one recording, a metric, a ceiling."""
-    return isinstance(benchmark, NeuralBenchmark) and (
-        type(benchmark).__call__ is NeuralBenchmark.__call__
-    )
-
-
 def _form(benchmark: Any, device: str) -> Form | None:
-    if not _is_plain(benchmark):
+    if not is_plain(benchmark):
         return None
-    return form_of(benchmark._similarity_metric, _responses(benchmark._assembly), device=device)
-
-
-def _responses(assembly: Any) -> xr.DataArray:
-    """Responses of a benchmark; a time bin that is not known is of no account here."""
-    known = {TIME_BIN, "time_bin_start"} & {*assembly.dims, *assembly.coords}
-    return from_brainio(assembly, time_bin_ms=None if known else (0, 1))
+    return form_of(benchmark._similarity_metric, responses_of(benchmark), device=device)
 
 
 def _formed(layers: Layers, benchmark: Any, form: Form, device: str) -> Iterator[Cell]:
     """In sample space."""
-    responses = _responses(benchmark._assembly)
-    stimuli = place_on_screen(
-        benchmark._assembly.stimulus_set,
-        target_visual_degrees=layers.model.visual_degrees(),
-        source_visual_degrees=benchmark._visual_degrees,
-    )
-    order = _places(as_brainio(stimuli), responses)
+    stimuli = stimuli_on_screen(benchmark, layers.model.visual_degrees())
+    order = places(stimuli, responses_of(benchmark))
     kept = layers.kept(stimuli, benchmark._number_of_trials)
     ceiling = benchmark.ceiling
     for number, area in enumerate(layers.areas):
@@ -173,84 +147,8 @@ def _formed(layers: Layers, benchmark: Any, form: Form, device: str) -> Iterator
             yield number, step, explained_variance(form.score(products), ceiling)
 
 
-def _places(stimuli: Any, responses: xr.DataArray) -> np.ndarray:
-    """Where the stimuli of the responses are among those that are shown."""
-    shown = [str(name) for name in stimuli["stimulus_id"]]
-    recorded = [str(name) for name in responses["stimulus_id"].values]
-    if set(shown) != set(recorded) or len(set(recorded)) < len(recorded):
-        raise ValueError(
-            f"the benchmark shows {len(shown)} stimuli and has {len(recorded)} responses, to "
-            f"{len(set(recorded) & set(shown))} of them; it needs one mean response to each"
-        )
-    place = {name: number for number, name in enumerate(shown)}
-    return np.array([place[name] for name in recorded])
-
-
 def _called(layers: Layers, benchmark: Any) -> Iterator[Cell]:
     """By the benchmark's own call."""
     for number, area in enumerate(layers.areas):
         for step in range(len(layers.timesteps)):
             yield number, step, benchmark(AtTimestep(layers, area, step))
-
-
-def _dataset(
-    cells: list[list[Score]], layers: Layers, benchmark: Any, how: str
-) -> xr.Dataset:
-    numbers = {name: _values(cells, name) for name in _QUANTITIES}
-    dims, coords = _bins(benchmark, numbers["score"].shape[2])
-    spare = 0 if len(dims) == 2 else slice(None)
-    starts, ends = np.array(layers.limits).T
-    coords |= {
-        _AREA: list(layers.areas),
-        _TIMESTEP: list(layers.timesteps),
-        "model_time_start": (_TIMESTEP, starts, _MS),
-        "model_time_end": (_TIMESTEP, ends, _MS),
-    }
-    found = {name: (dims, values[..., spare]) for name, values in numbers.items()}
-    return xr.Dataset(found, coords=coords, attrs=_attrs(layers, benchmark, how))
-
-
-def _values(cells: list[list[Score]], name: str) -> np.ndarray:
-    """(area, timestep, time_bin)."""
-    each = [[_part(score, name) for score in row] for row in cells]
-    n_bins = max(part.size for row in each for part in row)
-    return np.array([[np.broadcast_to(part, n_bins) for part in row] for row in each])
-
-
-def _part(score: Score, name: str) -> np.ndarray:
-    """A score, or what it is made of; NaN where it does not say."""
-    found = score if name == "score" else score.attrs.get(name, np.nan)
-    return np.ravel(np.asarray(getattr(found, "values", found), dtype=np.float64))
-
-
-def _bins(benchmark: Any, n_bins: int) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Dimensions, and when the responses were recorded."""
-    assembly = getattr(benchmark, "_assembly", None)
-    times = {} if assembly is None else columns_of(_responses(assembly), TIME_BIN)
-    limits = {k: times[k] for k in ("time_bin_start", "time_bin_end") if k in times}
-    if n_bins == 1:
-        alone = {k: ((), v[0], _MS) for k, v in limits.items() if len(v) == 1}
-        return (_AREA, _TIMESTEP), alone
-    fitting = {k: (TIME_BIN, v, _MS) for k, v in limits.items() if len(v) == n_bins}
-    return (_AREA, _TIMESTEP, TIME_BIN), fitting
-
-
-def _attrs(layers: Layers, benchmark: Any, how: str) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    provenance = {
-        "model": layers.model.identifier,
-        "benchmark": str(benchmark.identifier),
-        "metric": how,
-        "areas": list(layers.areas),
-        "timesteps": list(layers.timesteps),
-        "neurorec": __version__,
-        "brainscore_vision": version("brainscore_vision"),
-    }
-    return {
-        "benchmark": str(benchmark.identifier),
-        "model": layers.model.identifier,
-        "metric": how,
-        "dt_ms": float(layers.model.timeline.dt_ms),
-        "provenance": json.dumps(provenance),
-    }

@@ -66,16 +66,18 @@ class Form:
 def form_of(metric: Any, responses: xr.DataArray, *, device: str = "cpu") -> Form | None:
     """How ``metric`` scores products against ``responses``; None where it needs the units.
 
-    Our metrics, and Brain-Score's cross-validated PLS and ridge regressions, RDM similarity and
-    linear CKA. Their PLS stops before its power iterations converge, so that its number differs by
-    some 1e-4 from this one; the others are exact.
+    Ours, and Brain-Score's cross-validated PLS and ridge regressions, RDM similarity and linear
+    CKA. Its numbers differ by rounding: theirs is that of float32 where they compute in the
+    activity's own precision. Only their PLS stops before its power iterations converge, and is off
+    by some thousandths of a correlation where there are few stimuli.
     """
     ours = metric if type(metric) is SampleSpaceMetric else _as_ours(metric)
     if ours is not None:
         return _predicted(ours, responses, device)
     for kind, (similarity, centred) in _SIMILARITIES.items():
         if type(metric) is kind and metric.__dict__.get("_comparison_coord", _ID) == _ID:
-            return _compared(similarity(metric), responses, device, centred, kind.__name__)
+            name = f"{kind.__name__}, in sample space"
+            return _compared(similarity(metric), responses, device, centred, name)
     return None
 
 
@@ -96,7 +98,9 @@ def _predicted(metric: SampleSpaceMetric, responses: xr.DataArray, device: str) 
         scores = [pearson(p.cpu().numpy(), values[test]) for p, (_, test) in pairs]
         return neuroid_score(np.stack(scores), responses)
 
-    name = f"{metric.readout!r} on {len(folds)} splits".replace("\n", "")
+    settings = getattr(metric.readout, "get_params", dict)()
+    options = ", ".join(f"{k}={v}" for k, v in settings.items() if k != "device")
+    name = f"{type(metric.readout).__name__}({options}), {len(folds)} splits, in sample space"
     return Form(score=score, centred=True, name=name)
 
 
