@@ -14,6 +14,10 @@ from neurorec.brainscore.layers import layer_scores as layer_scores
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
+from neurorec.brainscore.region_file import read_regions as read_regions
+from neurorec.brainscore.region_fit import RegionFit as RegionFit
+from neurorec.brainscore.region_fit import fit_regions as fit_regions
+from neurorec.brainscore.region_fit import held_out as held_out
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
 from neurorec.brainscore.time_bins import Timeline as Timeline

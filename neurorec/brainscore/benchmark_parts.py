@@ -32,7 +32,9 @@ def responses_of(benchmark: NeuralBenchmark) -> xr.DataArray:
     return from_brainio(assembly, time_bin_ms=None if known else (0, 1))
 
 
-def stimuli_on_screen(benchmark: NeuralBenchmark, visual_degrees: float | int) -> BrainIOStimulusSet:
+def stimuli_on_screen(
+    benchmark: NeuralBenchmark, visual_degrees: float | int
+) -> BrainIOStimulusSet:
     """The benchmark's stimuli on a screen of a model's ``visual_degrees``."""
     placed = place_on_screen(
         benchmark._assembly.stimulus_set,
