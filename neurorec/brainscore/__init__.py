@@ -10,10 +10,13 @@ from neurorec.brainscore.behaviour import Behaviour as Behaviour
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.layers import layer_scores as layer_scores
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
+from neurorec.brainscore.plugin import open_plugin as open_plugin
+from neurorec.brainscore.plugin_checks import check_plugin as check_plugin
 from neurorec.brainscore.region_file import read_regions as read_regions
 from neurorec.brainscore.region_fit import RegionFit as RegionFit
 from neurorec.brainscore.region_fit import fit_regions as fit_regions
