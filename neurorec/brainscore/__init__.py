@@ -12,8 +12,10 @@ from neurorec.brainscore.benchmark_facts import fingerprint as fingerprint
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.forecasts import Forecast as Forecast
 from neurorec.brainscore.forecasts import forecast as forecast
+from neurorec.brainscore.layers import layer_scores as layer_scores
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
@@ -21,6 +23,11 @@ from neurorec.brainscore.opening import brainscore_identifiers as brainscore_ide
 from neurorec.brainscore.opening import local_benchmarks as local_benchmarks
 from neurorec.brainscore.opening import open_benchmark as open_benchmark
 from neurorec.brainscore.pixels import pixel_model as pixel_model
+from neurorec.brainscore.plugin import open_plugin as open_plugin
+from neurorec.brainscore.plugin_checks import check_plugin as check_plugin
+from neurorec.brainscore.region_fit import RegionFit as RegionFit
+from neurorec.brainscore.region_fit import fit_regions as fit_regions
+from neurorec.brainscore.region_fit import held_out as held_out
 from neurorec.brainscore.region_maps import default_regions as default_regions
 from neurorec.brainscore.region_maps import read_regions as read_regions
 from neurorec.brainscore.score_table import PairScore as PairScore

@@ -5,8 +5,8 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -15,7 +15,12 @@ import numpy as np
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import Behaviour
-from neurorec.brainscore.commitments import Regions, checked_behaviour, checked_regions
+from neurorec.brainscore.commitments import (
+    Regions,
+    checked_areas,
+    checked_behaviour,
+    checked_regions,
+)
 from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
 from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer, planned_pass
 from neurorec.brainscore.shown import as_brainio, shown_pixels
@@ -138,7 +143,7 @@ class NeurorecBrainModel(BrainModel):
             "viewer": self._viewer.plain(),
             "regions": self.regions,
             "behaviour": asdict(self.behaviour),
-            "visual_degrees": self._visual_degrees,
+            "visual_degrees": float(self._visual_degrees),
         }
 
     def with_model(self, model: RecurrentModel, identifier: str) -> "NeurorecBrainModel":
@@ -149,29 +154,35 @@ class NeurorecBrainModel(BrainModel):
         ValueError
             If it lacks an area of this one.
         """
-        options, timeline = self._viewer.options, self.timeline
-        return NeurorecBrainModel(
-            model,
-            self.regions,
-            dt_ms=timeline.dt_ms,
-            onset_ms=timeline.onset_ms,
-            timesteps=timeline.n_timesteps,
-            identifier=identifier,
-            visual_degrees=self._visual_degrees,
-            behaviour=self.behaviour,
-            noise=bool(options.noise),
-            seed=options.seed,
-            units=options.units,
-            device=self._viewer.device,
-            batch_size=options.batch_size,
-            cache_dir=self._cache_dir,
-            progress=self._progress,
-        )
+        how = {
+            "device": self._viewer.device,
+            "batch_size": self._viewer.options.batch_size,
+            "cache_dir": self._cache_dir,
+            "progress": self._progress,
+        }
+        settings = {**self.settings, "identifier": identifier, **how}
+        return NeurorecBrainModel(model, self.regions, **settings)
 
     @property
     def name(self) -> str:
         """What the model is called, without the digest."""
         return self._name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments that make an equal subject of the same model and regions."""
+        options = self._viewer.options
+        return {
+            "dt_ms": self.timeline.dt_ms,
+            "onset_ms": self.timeline.onset_ms,
+            "timesteps": self.timeline.n_timesteps,
+            "identifier": self._name,
+            "visual_degrees": self._visual_degrees,
+            "behaviour": self.behaviour,
+            "noise": bool(options.noise),
+            "seed": options.seed,
+            "units": options.units,
+        }
 
     @property
     def model(self) -> RecurrentModel:
@@ -227,9 +238,9 @@ class NeurorecBrainModel(BrainModel):
         def look(stimuli: Any, trials: int, each: bool) -> NeuroidAssembly:
             areas, recorded = self._recorded(region, bins)
             kept = self._kept(stimuli, areas, recorded, trials, each)
-            numbers = [recorded.index(one) for one in bins]
+            kept = replace(kept, chosen=tuple(recorded.index(one) for one in bins))
             return neuroid_assembly(
-                kept, region, self.regions[region], stimuli, bins, self.timeline, bins=numbers
+                kept, region, self.regions[region], stimuli, bins, self.timeline
             )
 
         self._look = look
@@ -335,6 +346,31 @@ class NeurorecBrainModel(BrainModel):
         if self._look is None:
             raise ValueError("nothing was asked for: call start_recording or start_task first")
         return self._look(as_brainio(stimuli), _checked_trials(number_of_trials), require_variance)
+
+    def activity(
+        self, stimuli: Any, areas: str | Sequence[str], time_bins: Any, number_of_trials: int = 1
+    ) -> Kept:
+        """Averages over trials of any areas in any time bins, in a file that is read in blocks.
+
+        Parameters
+        ----------
+        stimuli, number_of_trials
+            As in :meth:`look_at`.
+        areas
+            Also such as no region is committed to.
+        time_bins
+            As in :meth:`start_recording`.
+
+        Raises
+        ------
+        ValueError
+            If an area does not exist, the model has no timestep in a time bin, or the stimuli
+            cannot be shown.
+        """
+        named = checked_areas(self.model, areas)
+        bins, trials = as_time_bins(time_bins), _checked_trials(number_of_trials)
+        self.timeline.weights(bins)
+        return self._kept(as_brainio(stimuli), named, bins, trials, False)
 
     def _kept(
         self, stimuli: Any, populations: tuple[str, ...], bins: TimeBins, trials: int, each: bool

@@ -29,19 +29,15 @@ def neuroid_assembly(
     stimuli: pd.DataFrame,
     time_bins: TimeBins,
     timeline: Timeline,
-    *,
-    bins: Sequence[int] | None = None,
 ) -> NeuroidAssembly:
     """Activity of the areas of ``region``, one after the other, with the stimuli's columns.
-
-    ``bins`` says which of what was kept the ``time_bins`` are; all of it if left out.
 
     Raises
     ------
     ValueError
         If a column of the stimuli has the name of a label that an assembly needs.
     """
-    each = [kept.values(area, bins) for area in areas]
+    each = [kept.values(area) for area in areas]
     values = each[0] if len(each) == 1 else np.concatenate(each, axis=1)
     presentation = presentation_columns(stimuli, len(values) // len(stimuli))
     neuroid = _joined([kept.columns(area) for area in areas])

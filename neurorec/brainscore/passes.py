@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, final
@@ -149,26 +149,42 @@ class Passes:
 @final
 @dataclass(frozen=True)
 class Kept:
-    """Averages over time bins, in a file."""
+    """Averages over time bins, in a file.
+
+    Parameters
+    ----------
+    chosen
+        Numbers of the time bins that count, in their order; all if None.
+    """
 
     path: Path
     n_repetitions: int
+    chosen: tuple[int, ...] | None = None
 
-    def values(
-        self, population: str, bins: Sequence[int] | None = None
-    ) -> Float[np.ndarray, "presentation neuroid time_bin"]:
-        """Activity; presentations are ordered by repetition, then stimulus.
+    def values(self, population: str) -> Float[np.ndarray, "presentation neuroid time_bin"]:
+        """Activity; presentations are ordered by repetition, then stimulus."""
+        with h5py.File(self.path, "r") as file:
+            return self._read(file[population]["activity"], slice(None))  # type: ignore[index]
 
-        Parameters
-        ----------
-        bins
-            Which of the time bins of the pass are read, in this order; all if left out.
-        """
+    def blocks(
+        self, population: str, *, block_bytes: int = _BLOCK_BYTES
+    ) -> Iterator[Float[np.ndarray, "presentation some_neuroids time_bin"]]:
+        """The same values, some neuroids at a time: as many as ``block_bytes`` hold, at least 1."""
         with h5py.File(self.path, "r") as file:
             stored: Any = file[population]["activity"]  # type: ignore[index]
-            # (time_bin, repetition, stimulus, neuroid): a bin is read without the others.
-            chosen = range(len(stored)) if bins is None else bins
-            values = np.stack([stored[number] for number in chosen], axis=-1)
+            n_bins, n_repetitions, n_stimuli, n_units = stored.shape
+            size = n_repetitions * n_stimuli * n_bins * stored.dtype.itemsize
+            n = max(block_bytes // size, 1)
+            for start in range(0, n_units, n):
+                yield self._read(stored, slice(start, start + n))
+
+    def _read(
+        self, stored: Any, units: slice
+    ) -> Float[np.ndarray, "presentation neuroid time_bin"]:
+        """Some units with one axis of presentations, and the time bins that count."""
+        # (time_bin, repetition, stimulus, neuroid): a bin is read without the others.
+        chosen = range(len(stored)) if self.chosen is None else self.chosen
+        values = np.stack([stored[number, :, :, units] for number in chosen], axis=-1)
         flat = values.reshape(-1, *values.shape[2:])
         # Trials that noise does not reach are copies of one another, of which one was run.
         n_copies = self.n_repetitions // len(values)
