@@ -1,7 +1,5 @@
-"""Which areas stand for a region: those that are called so, or those of a file."""
+"""Which areas stand for a region where nobody says it: those that are called so."""
 
-import json
-from pathlib import Path
 from typing import Final
 
 from neurorec.models import RecurrentModel, RecurrentNetwork
@@ -41,34 +39,3 @@ def _areas_of(model: RecurrentModel, region: str) -> tuple[str, ...]:
     if not isinstance(model, RecurrentNetwork):
         return ()
     return tuple(area.name for area in model.wiring.areas if area.region == region)
-
-
-def read_regions(path: str | Path) -> dict[str, list[str]]:
-    """Areas of each region from a JSON file, ``{"V4": "layer2", "IT": ["PIT", "AIT"]}``.
-
-    Brain-Score's ``region_layer_map`` files are such.
-
-    Raises
-    ------
-    ValueError
-        If the file is none of that kind.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no file of regions {path}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON: {error}") from None
-    if not isinstance(content, dict) or not content:
-        raise ValueError(f'{path} must hold areas of regions, such as {{"V4": "layer2"}}')
-    return {region: _listed(path, region, areas) for region, areas in content.items()}
-
-
-def _listed(path: Path, region: str, areas: object) -> list[str]:
-    listed = [areas] if isinstance(areas, str) else areas
-    if not isinstance(listed, list) or not all(isinstance(area, str) for area in listed):
-        raise ValueError(
-            f"{path}: region {region!r} must name an area or a list of them, got {areas!r}"
-        )
-    return listed

@@ -1,4 +1,4 @@
-"""The control of training: the same model, its weights drawn anew."""
+"""Models that another should beat: the same without training, and the pixels of the images."""
 
 import copy
 from pathlib import Path
@@ -10,8 +10,9 @@ from torch import nn
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.brain_model import NeurorecBrainModel
 from neurorec.brainscore.commitments import Regions
+from neurorec.brainscore.pixels import AREA
 from neurorec.brainscore.sources import Source, named
-from neurorec.brainscore.subjects import of_source
+from neurorec.brainscore.subjects import of_source, subject
 from neurorec.models import RecurrentNetwork, build, saved_wiring
 
 import_brainscore()
@@ -43,10 +44,37 @@ def untrained(
     if isinstance(given, NeurorecBrainModel):
         if regions is not None or settings:
             raise ValueError(f"{given.identifier} keeps its regions and settings; give it alone")
-        name = given.identifier.rpartition("-")[0].removesuffix("-untrained")
-        return given.running(fresh(given.model, seed=seed), identifier=f"{name}-untrained")
+        name = f"{given.name.removesuffix('-untrained')}-untrained"
+        return given.with_model(fresh(given.model, seed=seed), name)
     source = _source(given, seed)
     return of_source(source, regions, seed=seed, **settings)
+
+
+def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, NeurorecBrainModel]:
+    """The pixel model and an untrained copy, as subjects with the regions of ``model``.
+
+    Parameters
+    ----------
+    model
+        A :class:`NeurorecBrainModel`.
+    seed
+        Of the weights of the copy.
+
+    Raises
+    ------
+    ValueError
+        If ``model`` is another, or cannot be made anew.
+    """
+    if not isinstance(model, NeurorecBrainModel):
+        raise ValueError(
+            f"controls are made of neurorec's subjects, {model.identifier} is a "
+            f"{type(model).__name__}; give the model itself, or score without controls"
+        )
+    pixels = subject("pixels", dict.fromkeys(model.regions, AREA))
+    fresh_copy = untrained(model, seed=seed)
+    assert isinstance(pixels, NeurorecBrainModel)
+    assert isinstance(fresh_copy, NeurorecBrainModel)
+    return pixels, fresh_copy
 
 
 def _source(given: Any, seed: int) -> Source:

@@ -220,10 +220,8 @@ class TestRegions:
         ("content", "message"),
         [
             ("V4", "is no JSON"),
-            ("[]", "must hold areas of regions"),
-            ("{}", "must hold areas of regions"),
-            ('{"V4": 3}', "region 'V4' must name an area or a list of them, got 3"),
-            ('{"V4": [3]}', r"region 'V4' must name an area or a list of them, got \[3\]"),
+            ("[]", "must hold regions such as"),
+            ('{"V4": 3}', "region 'V4' must be one area or a list of them, got 3"),
         ],
     )
     def test_of_a_wrong_file(self, tmp_path, content, message):
@@ -231,10 +229,6 @@ class TestRegions:
         path.write_text(content)
         with pytest.raises(ValueError, match=message):
             read_regions(path)
-
-    def test_of_no_file(self, tmp_path):
-        with pytest.raises(ValueError, match="there is no file of regions"):
-            read_regions(tmp_path / "absent.json")
 
 
 class TestModulesWithTime:
