@@ -10,6 +10,9 @@ from neurorec.brainscore.behaviour import Behaviour as Behaviour
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.data import data_names as data_names
+from neurorec.brainscore.data import load_data as load_data
+from neurorec.brainscore.data import neural_data as neural_data
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
