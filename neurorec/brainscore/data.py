@@ -112,10 +112,10 @@ def neural_data(
 def _recording(assembly: Any, name: str) -> DataAssembly:
     dims = tuple(getattr(assembly, "dims", ()))
     if not isinstance(assembly, DataAssembly) or set(dims) - {TIME_BIN} != {PRESENTATION, NEUROID}:
+        kind = type(assembly).__name__ + (f" of dimensions {dims}" if dims else "")
         raise ValueError(
-            f"{name} is a {type(assembly).__name__} of dimensions {dims}, and recordings of "
-            f"({PRESENTATION}, {NEUROID}) with or without {TIME_BIN} are needed; take it as it is "
-            "from brainscore_vision.load_dataset"
+            f"{name} is a {kind}, and recordings of ({PRESENTATION}, {NEUROID}) with or without "
+            f"{TIME_BIN} are needed; take it as it is from brainscore_vision.load_dataset"
         )
     return assembly
 
