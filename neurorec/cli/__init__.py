@@ -23,7 +23,18 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from neurorec import __version__
-from neurorec.cli import compare, data, demo, doctor, geometry, models, record, recording, train
+from neurorec.cli import (
+    brainscore,
+    compare,
+    data,
+    demo,
+    doctor,
+    geometry,
+    models,
+    record,
+    recording,
+    train,
+)
 from neurorec.cli._several import SeveralValues
 
 #: Exit code after Ctrl-C, the shell's convention for SIGINT.
@@ -41,6 +52,7 @@ VERBS: Final = (
     "recording",
     "compare",
     "geometry",
+    "brainscore",
     "doctor",
 )
 
@@ -80,7 +92,7 @@ def neurorec(
 
     The commands follow the work: see the whole path once (demo), look at recordings (data) and
     models, train a model, record its units over time, compare them with neurons, measure their
-    geometry, and check this machine (doctor).
+    geometry, submit models (brainscore), and check this machine (doctor).
     """
 
 
@@ -92,6 +104,7 @@ app.command(cls=SeveralValues)(record.record)
 app.add_typer(recording.app, name="recording")
 app.command()(compare.compare)
 app.command()(geometry.geometry)
+app.add_typer(brainscore.app, name="brainscore")
 app.command()(doctor.doctor)
 
 
