@@ -19,6 +19,17 @@ from neurorec.models import RecurrentModel, RecurrentNetwork, load, save
 
 #: Regions that Brain-Score's benchmarks record.
 RECORDED: Final = ("V1", "V2", "V4", "IT")
+#: Of a subject, besides its name and regions: what its answers depend on.
+SETTINGS: Final = (
+    "dt_ms",
+    "onset_ms",
+    "timesteps",
+    "visual_degrees",
+    "behaviour",
+    "noise",
+    "seed",
+    "units",
+)
 #: Files that torch writes, which say nothing of the model that their numbers belong to.
 _OF_TORCH: Final = (".pt", ".pth", ".ckpt", ".tar", ".bin")
 
@@ -81,7 +92,7 @@ def export(
             bibtex=_bibtex(bibtex, name, network),
         )
         metadata = metadata_text(name, subject, network.wiring, sha256, weights_url)
-        committed = {k: list(v) if len(v) > 1 else v[0] for k, v in subject.regions.items()}
+        committed = {k: v[0] if len(v) == 1 else list(v) for k, v in subject.regions.items()}
         files = texts(plugin) | {
             "metadata.yaml": metadata,
             f"region_layer_map/{name}.json": json.dumps(committed, indent=2) + "\n",
@@ -102,21 +113,14 @@ def _subject(
                 "regions and settings were given for a model that has them already; give its "
                 "checkpoint or network instead"
             )
-        regions, settings, model = model.regions, model.settings, model.model
-    known = _settings(settings)
+        own = {setting: model.settings[setting] for setting in SETTINGS}
+        return _subject(model.model, name, model.regions, own)
+    unknown = sorted(set(settings) - {*SETTINGS})
+    if unknown:
+        raise ValueError(f"settings of an exported model are {list(SETTINGS)}, got {unknown}")
     network = _network(model)
     committed = default_regions(network) if regions is None else regions
-    return NeurorecBrainModel(network, committed, **{**known, "identifier": name}), network
-
-
-def _settings(settings: dict[str, Any]) -> dict[str, Any]:
-    allowed = ("dt_ms", "onset_ms", "timesteps", "visual_degrees", "behaviour", "noise", "seed")
-    unknown = sorted(set(settings) - {*allowed, "units", "identifier"})
-    if unknown:
-        raise ValueError(
-            f"settings of an exported model are {', '.join(allowed)} and units, got {unknown}"
-        )
-    return settings
+    return NeurorecBrainModel(network, committed, identifier=name, **settings), network
 
 
 def _network(model: Any) -> RecurrentNetwork:
@@ -144,7 +148,7 @@ def _by_hand() -> str:
 
 
 def default_regions(network: RecurrentNetwork) -> dict[str, list[str]]:
-    """Areas of each of Brain-Score's regions, by the wiring.
+    """Areas of each of Brain-Score's regions, by the wiring: the one of its name, or its stages.
 
     Raises
     ------
@@ -152,8 +156,8 @@ def default_regions(network: RecurrentNetwork) -> dict[str, list[str]]:
         If there is none.
     """
     areas = network.wiring.areas
-    found = {region: [a.name for a in areas if a.place == region] for region in RECORDED}
-    found = {region: names for region, names in found.items() if names}
+    stages = {region: [a.name for a in areas if a.place == region] for region in RECORDED}
+    found = {k: [k] if k in names else names for k, names in stages.items() if names}
     if not found:
         raise ValueError(
             f"no area of {network.name!r} is called after one of {list(RECORDED)}; say which areas "
