@@ -14,10 +14,13 @@ from neurorec.brainscore.metric_plugins import InstalledMetrics as InstalledMetr
 from neurorec.brainscore.metric_plugins import install_metrics as install_metrics
 from neurorec.brainscore.metric_plugins import installed_metrics as installed_metrics
 from neurorec.brainscore.metric_plugins import remove_metrics as remove_metrics
+from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import SampleSpaceSplitMetric as SampleSpaceSplitMetric
 from neurorec.brainscore.metrics import metric as metric
+from neurorec.brainscore.plugin import open_plugin as open_plugin
+from neurorec.brainscore.plugin_checks import check_plugin as check_plugin
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
 from neurorec.brainscore.time_bins import Timeline as Timeline

@@ -131,10 +131,26 @@ class NeurorecBrainModel(BrainModel):
             "viewer": self._viewer.plain(),
             "regions": self.regions,
             "behaviour": asdict(self.behaviour),
-            "visual_degrees": self._visual_degrees,
+            "visual_degrees": float(self._visual_degrees),
         }
         text = json.dumps(facts, sort_keys=True)
         return f"{self._name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments that make an equal subject of the same model and regions."""
+        options = self._viewer.options
+        return {
+            "dt_ms": self.timeline.dt_ms,
+            "onset_ms": self.timeline.onset_ms,
+            "timesteps": self.timeline.n_timesteps,
+            "identifier": self._name,
+            "visual_degrees": self._visual_degrees,
+            "behaviour": self.behaviour,
+            "noise": bool(options.noise),
+            "seed": options.seed,
+            "units": options.units,
+        }
 
     @property
     def model(self) -> RecurrentModel:

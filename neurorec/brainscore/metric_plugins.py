@@ -134,7 +134,8 @@ def _ours(into: Path | None) -> Path:
         )
     folder = metrics / PREFIX
     file = folder / "__init__.py"
-    if file.is_file() and _MARK not in file.read_text(encoding="utf-8"):
+    inside = {path.name for path in folder.glob("[!.]*")} - {"__pycache__"}
+    if inside and not (file.is_file() and _MARK in file.read_text(encoding="utf-8")):
         raise ValueError(
             f"{folder} is a plugin that neurorec did not write; move it away and try again"
         )

@@ -6,12 +6,22 @@ here.
 
 import typer
 
+from neurorec.cli._brainscore_check import check
+from neurorec.cli._brainscore_export import export
+from neurorec.cli._brainscore_metrics import metrics
+
 app = typer.Typer(
     no_args_is_help=True,
-    help="Submit models to Brain-Score: export a checkpoint as a plugin.",
+    help="Submit models to Brain-Score: export a checkpoint, check what was exported; and offer "
+    "it neurorec's fast metrics.",
 )
 
 
 @app.callback()
 def brainscore() -> None:
     """Keep the name of a command even where there is only one."""
+
+
+app.command()(export)
+app.command()(check)
+app.command()(metrics)

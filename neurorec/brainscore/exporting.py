@@ -1,0 +1,234 @@
+"""From a checkpoint to the folder that Brain-Score takes as a model."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlparse
+
+from neurorec._checks import sha256_of
+from neurorec.brainscore.brain_model import NeurorecBrainModel
+from neurorec.brainscore.commitments import Regions
+from neurorec.brainscore.plugin_metadata import metadata_text
+from neurorec.brainscore.plugin_names import checked_name, registered
+from neurorec.brainscore.plugin_texts import Plugin, texts
+from neurorec.models import RecurrentModel, RecurrentNetwork, load, save
+
+#: Regions that Brain-Score's benchmarks record.
+RECORDED: Final = ("V1", "V2", "V4", "IT")
+#: Files that torch writes, which say nothing of the model that their numbers belong to.
+_OF_TORCH: Final = (".pt", ".pth", ".ckpt", ".tar", ".bin")
+
+
+def export(
+    model: Any,
+    name: str,
+    out: str | Path,
+    regions: Regions | None = None,
+    *,
+    weights_url: str | None = None,
+    bibtex: str | None = None,
+    force: bool = False,
+    **settings: Any,
+) -> Path:
+    """Write the plugin of a model, which Brain-Score loads and neurorec opens again.
+
+    The model that it makes has the same identifier, regions, times, noise and behaviour as
+    :class:`NeurorecBrainModel` here, and so the same answers. The same input gives the same bytes.
+    The folder appears whole or not at all.
+
+    Parameters
+    ----------
+    model
+        Path of a checkpoint, a wiring's network, or a :class:`NeurorecBrainModel` of one.
+    name
+        Under which Brain-Score lists it.
+    out
+        Folder to write, whose files are those of ``brainscore_vision/models/<plugin>/``.
+    regions
+        As of :class:`NeurorecBrainModel`. Areas with the names of Brain-Score's regions, or of
+        which the wiring says that they belong to one, if left out.
+    weights_url
+        Where the checkpoint is, or will be, for download; its file is then no part of the plugin.
+    bibtex
+        Entry to cite the model by; made of its name and the wiring's source if left out.
+    force
+        Replace a plugin at ``out``.
+    **settings
+        Of :class:`NeurorecBrainModel`: ``dt_ms``, ``onset_ms``, ``timesteps``,
+        ``visual_degrees``, ``behaviour``, ``noise``, ``seed`` and ``units``.
+
+    Raises
+    ------
+    ValueError
+        If the model is not a wiring's, the name not allowed or taken, the regions unclear, or
+        something else is at ``out``.
+    """
+    out = Path(out)
+    checked_name(name)
+    _check_place(out, force)
+    subject, network = _subject(model, name, regions, settings)
+    with _new_folder(out, replace=force) as folder:
+        sha256 = _checkpoint(model, network, folder, name, weights_url)
+        plugin = Plugin(
+            name=name,
+            subject=subject,
+            sha256=sha256,
+            url=weights_url,
+            bibtex=_bibtex(bibtex, name, network),
+        )
+        metadata = metadata_text(name, subject, network.wiring, sha256, weights_url)
+        committed = {k: list(v) if len(v) > 1 else v[0] for k, v in subject.regions.items()}
+        files = texts(plugin) | {
+            "metadata.yaml": metadata,
+            f"region_layer_map/{name}.json": json.dumps(committed, indent=2) + "\n",
+        }
+        for file, text in files.items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(text, encoding="utf-8", newline="\n")
+    return out
+
+
+def _subject(
+    model: Any, name: str, regions: Regions | None, settings: dict[str, Any]
+) -> tuple[NeurorecBrainModel, RecurrentNetwork]:
+    """The subject under its new name, and the network that it is of."""
+    if isinstance(model, NeurorecBrainModel):
+        if regions is not None or settings:
+            raise ValueError(
+                "regions and settings were given for a model that has them already; give its "
+                "checkpoint or network instead"
+            )
+        regions, settings, model = model.regions, model.settings, model.model
+    known = _settings(settings)
+    network = _network(model)
+    committed = default_regions(network) if regions is None else regions
+    return NeurorecBrainModel(network, committed, **{**known, "identifier": name}), network
+
+
+def _settings(settings: dict[str, Any]) -> dict[str, Any]:
+    allowed = ("dt_ms", "onset_ms", "timesteps", "visual_degrees", "behaviour", "noise", "seed")
+    unknown = sorted(set(settings) - {*allowed, "units", "identifier"})
+    if unknown:
+        raise ValueError(
+            f"settings of an exported model are {', '.join(allowed)} and units, got {unknown}"
+        )
+    return settings
+
+
+def _network(model: Any) -> RecurrentNetwork:
+    if isinstance(model, RecurrentNetwork):
+        return model
+    if isinstance(model, str | Path):
+        if Path(model).suffix in _OF_TORCH:
+            raise ValueError(f"{model} holds numbers without a wiring; {_by_hand()}")
+        return load(model)
+    what = "a model of another library" if isinstance(model, RecurrentModel) else "no model"
+    raise ValueError(
+        f"only a checkpoint of neurorec, or the network of one, is exported; "
+        f"{type(model).__name__} is {what}; {_by_hand()}"
+    )
+
+
+def _by_hand() -> str:
+    return (
+        "of a torch module write the plugin by hand: in model.py, get_model(identifier) builds the "
+        "module, loads its weights and returns NeurorecBrainModel(neurorec.models.adapters."
+        "feedforward(module, areas, input_size=224), regions, identifier=identifier), and "
+        "__init__.py registers it as model_registry['NAME'] = lambda: get_model('NAME'); then type "
+        "neurorec brainscore check FOLDER"
+    )
+
+
+def default_regions(network: RecurrentNetwork) -> dict[str, list[str]]:
+    """Areas of each of Brain-Score's regions, by the wiring.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    areas = network.wiring.areas
+    found = {region: [a.name for a in areas if a.place == region] for region in RECORDED}
+    found = {region: names for region, names in found.items() if names}
+    if not found:
+        raise ValueError(
+            f"no area of {network.name!r} is called after one of {list(RECORDED)}; say which areas "
+            f"stand for which region, such as --region IT={areas[-1].name} or regions={{'IT': "
+            f"{areas[-1].name!r}}}; it has {[area.name for area in areas]}"
+        )
+    return found
+
+
+def _checkpoint(
+    model: Any, network: RecurrentNetwork, folder: Path, name: str, url: str | None
+) -> str:
+    """The digest of the checkpoint's file, which is put into ``folder`` if it has no address."""
+    given = Path(model) if isinstance(model, str | Path) else None
+    if url is not None:
+        if urlparse(url).scheme not in ("http", "https") or not urlparse(url).netloc:
+            raise ValueError(f"the weights' URL must begin with https://, got {url!r}")
+        if given is None:
+            raise ValueError(
+                "weights with a URL are a file, of which the digest is kept; save the network with "
+                "neurorec.models.save, export that checkpoint, and upload it as it is"
+            )
+        return sha256_of(given)
+    path = folder / f"{name}.safetensors"
+    if given is None:
+        save(network, path)
+    else:
+        shutil.copyfile(given, path)
+    return sha256_of(path)
+
+
+def _bibtex(given: str | None, name: str, network: RecurrentNetwork) -> str:
+    """An entry that can be parsed, as Brain-Score does."""
+    from pybtex.database import parse_string
+    from pybtex.exceptions import PybtexError
+
+    text = _own_bibtex(name, network) if given is None else given.strip() + "\n"
+    try:
+        entries = parse_string(text, "bibtex").entries
+    except PybtexError as error:
+        raise ValueError(f"the BibTeX cannot be read: {error}") from None
+    if not entries:
+        raise ValueError("there is no entry in the BibTeX; one looks like @article{key, title={…}}")
+    return text
+
+
+def _own_bibtex(name: str, network: RecurrentNetwork) -> str:
+    source = network.wiring.source.translate({ord(c): None for c in "{}\\"})
+    note = f"  note = {{{source}}},\n" if source else ""
+    return f"@misc{{{name},\n  title = {{{name}}},\n{note}}}\n"
+
+
+def _check_place(out: Path, force: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not out.is_dir() or not registered(out):
+        raise ValueError(f"{out} exists and is no plugin; name another folder")
+    if not force:
+        raise ValueError(
+            f"{out} holds the plugin of {', '.join(registered(out))}; name another folder, or "
+            "replace it with --force"
+        )
+
+
+@contextmanager
+def _new_folder(out: Path, *, replace: bool) -> Iterator[Path]:
+    """A temporary folder beside ``out`` that takes its place when the block ends without error."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
+    try:
+        folder = work / "new"
+        folder.mkdir()
+        yield folder
+        if replace and out.exists():
+            out.replace(work / "old")
+        folder.replace(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
