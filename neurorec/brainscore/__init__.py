@@ -10,11 +10,11 @@ from neurorec.brainscore.behaviour import Behaviour as Behaviour
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.metric_plugins import InstalledMetrics as InstalledMetrics
 from neurorec.brainscore.metric_plugins import install_metrics as install_metrics
 from neurorec.brainscore.metric_plugins import installed_metrics as installed_metrics
 from neurorec.brainscore.metric_plugins import remove_metrics as remove_metrics
-from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import SampleSpaceSplitMetric as SampleSpaceSplitMetric

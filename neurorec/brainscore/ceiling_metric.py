@@ -38,12 +38,13 @@ class InternalConsistency(Metric):
         ValueError
             If it has no ``split_coord``, or too few repetitions or stimuli.
         """
-        responses = plain(assembly)
-        if self.split_coord not in assembly.coords:
+        # A level of a MultiIndex is an attribute and no coordinate.
+        if not hasattr(assembly, self.split_coord):
             raise ValueError(
                 f"the assembly has no coordinate {self.split_coord!r} that numbers repetitions; "
                 "give single trials, or its name as split_coord"
             )
+        responses = plain(assembly)
         _, numbers = np.unique(responses[self.split_coord].values, return_inverse=True)
         numbered = responses.assign_coords(repetition=(PRESENTATION, numbers.ravel()))
         return internal_consistency(numbered)
