@@ -19,8 +19,13 @@ from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.forecasts import Forecast as Forecast
 from neurorec.brainscore.forecasts import forecast as forecast
 from neurorec.brainscore.layers import layer_scores as layer_scores
+from neurorec.brainscore.metric_plugins import InstalledMetrics as InstalledMetrics
+from neurorec.brainscore.metric_plugins import install_metrics as install_metrics
+from neurorec.brainscore.metric_plugins import installed_metrics as installed_metrics
+from neurorec.brainscore.metric_plugins import remove_metrics as remove_metrics
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
+from neurorec.brainscore.metrics import SampleSpaceSplitMetric as SampleSpaceSplitMetric
 from neurorec.brainscore.metrics import metric as metric
 from neurorec.brainscore.opening import brainscore_identifiers as brainscore_identifiers
 from neurorec.brainscore.opening import local_benchmarks as local_benchmarks
