@@ -5,6 +5,7 @@ The names here are a script's table of contents; each is imported when first use
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -23,6 +24,9 @@ _MODULES = (
     "tasks",
     "variability",
 )
+#: Rooms that need more than neurorec does: named by ``dir`` where they can be imported, and not in
+#: ``__all__``, since ``from neurorec import *`` has to work without them.
+_OPTIONAL = {"brainscore": "brainscore_vision"}
 _FUNCTIONS = {
     "StimulusSet": "neurorec.stimuli",
     "open_recording": "neurorec.recording",
@@ -34,6 +38,7 @@ __all__ = [*_MODULES, *_FUNCTIONS, "__version__"]
 
 if TYPE_CHECKING:
     from neurorec import assemblies as assemblies
+    from neurorec import brainscore as brainscore
     from neurorec import datasets as datasets
     from neurorec import dimensionality as dimensionality
     from neurorec import dynamics as dynamics
@@ -52,12 +57,12 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _MODULES or name in _OPTIONAL:
         return import_module(f"neurorec.{name}")
     if name in _FUNCTIONS:
         return getattr(import_module(_FUNCTIONS[name]), name)
-    raise AttributeError(f"module 'neurorec' has no attribute {name!r}; it has {sorted(__all__)}")
+    raise AttributeError(f"module 'neurorec' has no attribute {name!r}; it has {__dir__()}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *(n for n, needed in _OPTIONAL.items() if find_spec(needed))])

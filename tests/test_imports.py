@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -136,5 +137,30 @@ def test_brainscore_is_imported_at_its_border_only():
     border = REPOSITORY / "neurorec" / "brainscore"
     for path in (REPOSITORY / "neurorec").rglob("*.py"):
         if border not in path.parents:
-            assert "import brainscore" not in path.read_text(), path
-            assert "from brainscore" not in path.read_text(), path
+            assert "import brainscore_" not in path.read_text(), path
+            assert "from brainscore_" not in path.read_text(), path
+
+
+def test_one_import_points_up():
+    """And no other: see pyproject.toml for why."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    ignored = [line for contract in contracts for line in contract.get("ignore_imports", [])]
+    assert ignored == ["neurorec.datasets.brainscore_data -> neurorec.brainscore.data"]
+
+
+@pytest.mark.slow
+def test_brainscore_is_a_lazy_name_where_it_is_installed():
+    """And `dir`, from which help and completion read, names nothing that cannot be imported."""
+    listed, brainscore = "brainscore" in dir(neurorec), find_spec("brainscore_vision")
+    assert listed == (brainscore is not None)
+    assert "brainscore" not in neurorec.__all__  # `from neurorec import *` works without it
+    if not listed:
+        with pytest.raises(ImportError, match=r"pip install 'neurorec\[brainscore\]'"):
+            neurorec.brainscore  # noqa: B018
+        with pytest.raises(ImportError, match=r"pip install 'neurorec\[brainscore\]'"):
+            neurorec.datasets.from_brainscore("MajajHong2015.public")
+        return
+    done = python("import neurorec as nr, sys; print('brainscore_vision' in sys.modules)")
+    assert done == "False\n"
+    assert neurorec.brainscore.load_data

@@ -15,7 +15,7 @@ from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.assemblies import TIME_BIN_LIMITS, to_brainio
 from neurorec.brainscore.ceilings import internal_consistency
-from neurorec.brainscore.metrics import METRICS, metric
+from neurorec.brainscore.metrics import METRICS, WHOLE, metric
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio
 from neurorec.datasets.fetch import cache_folder
 from neurorec.datasets.neural_data import NeuralData
@@ -24,11 +24,8 @@ from neurorec.stimuli import StimulusSet
 import_brainscore()
 
 from brainscore_core.metrics import Metric, Score  # noqa: E402
-from brainscore_vision import load_metric  # noqa: E402
 from brainscore_vision.benchmark_helpers.neural_common import NeuralBenchmark  # noqa: E402
 
-#: Metrics of Brain-Score without folds, which compare two assemblies as they are.
-WHOLE: Final = ("cka", "rdm")
 #: Raise it where the same data and metric give another score.
 _VERSION: Final = 1
 
@@ -56,7 +53,7 @@ def benchmark(
     data
         Name of a data set, or one that is loaded.
     metric
-        ``"pls"`` or ``"ridge"`` in sample space, ``"rdm"`` or ``"cka"`` of Brain-Score, or a metric
+        A key of ``METRICS``, such as ``"pls"``, ``"ridge"``, ``"rdm"`` or ``"cka"``, or a metric
         object. Splits are balanced over ``object_name`` where the stimuli have it.
     visual_degrees
         Width of the stimuli as the animal saw them; as the data set says if left out.
@@ -154,9 +151,9 @@ def _with_limits_alone(responses: xr.DataArray) -> xr.DataArray:
 def _metric(given: Any, responses: xr.DataArray) -> tuple[Metric, str]:
     if not isinstance(given, str):
         return given, type(given).__name__
-    check_option("metric", given, (*METRICS, *WHOLE))
+    check_option("metric", given, METRICS)
     if given in WHOLE:
-        return load_metric(given), given
+        return metric(given), given
     balanced = "object_name" in responses.coords
     return metric(given, stratification_coord="object_name" if balanced else None), given
 

@@ -1,158 +1,181 @@
-"""Brain-Score's regression metrics in sample space: the same scores on the same splits."""
+"""Brain-Score's metrics by their names, computed from inner products of stimuli.
+
+Left out, for want of such a form or of a static neural benchmark that uses them:
+``mask_regression`` (a factorised map that gradient descent fits, with TensorFlow),
+``factor_dimensionality`` (of the model alone), ``ks_similarity`` (single-neuron properties),
+``rsa_ceiling`` and ``predictor_consistency`` (ceilings that cost little), and metrics of behaviour.
+"""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, final
+from typing import Any, Final
 
 import numpy as np
-import torch
-import xarray as xr
-from jaxtyping import Float64
-from torch import Tensor
 
 from neurorec._checks import check_option
-from neurorec.assemblies import match
-from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore._scores import neuroid_score
-from neurorec.brainscore.assemblies import from_brainio
-from neurorec.encoding import PLS, RandomSplits, Ridge
-from neurorec.encoding.readout import SampleSpaceReadout
-from neurorec.gram import gram, resolve_device
-from neurorec.stats import pearson
+from neurorec.brainscore.readouts import BestUnit, LeastSquares, SharedPenaltyRidge
+from neurorec.brainscore.regression import Readout
+from neurorec.brainscore.regression import SampleSpaceMetric as SampleSpaceMetric
+from neurorec.brainscore.regression import SampleSpaceSplitMetric as SampleSpaceSplitMetric
+from neurorec.brainscore.similarity import (
+    SimilarityMetric,
+    cka,
+    inner_products,
+    pattern_correlations,
+    spearman_of_triangles,
+    unbiased_cka,
+)
+from neurorec.encoding import PLS, Ridge
 
-import_brainscore()
+Options = Mapping[str, Any]
 
-from brainscore_core.metrics import Metric, Score  # noqa: E402
-from brainscore_core.supported_data_standards.brainio.assemblies import (  # noqa: E402
-    DataAssembly,
+#: Grid of penalties that ``ridgecv`` chooses from if it is given none.
+PENALTIES: Final = (
+    *(0.01, 0.1, 0.5, 1.0),
+    *np.linspace(1e1, 1e2, 4, endpoint=False).tolist(),
+    *(p for k in range(2, 6) for p in np.linspace(10**k, 10 ** (k + 1), 18, False).tolist()),
+    *np.linspace(1e6, 1e7, 19).tolist(),
 )
 
-# What stands for the time of an assembly that has none; it crosses no border.
-_NO_TIME: Final = (0, 1)
 
+def _taken(options: Options | None, name: str, value: Any, *, fixed: Options) -> Any:
+    """The one option of a regression that has an effect here.
 
-@final
-class SampleSpaceMetric(Metric):
-    r"""Cross-validated correlation of a linear readout of a model with recorded responses.
-
-    Pearson's r over held-out stimuli, the median over neuroids, the mean over splits; ``raw`` has
-    (split, neuroid), ``error`` the standard error over splits. Of assemblies with several time bins
-    each bin of the model predicts the same bin of the responses, and the score has a ``time_bin``.
-
-    Parameters
-    ----------
-    readout
-        A readout that needs only inner products of features.
-    n_splits, train_size, stratification_coord, random_state
-        As ``crossvalidation_kwargs`` of Brain-Score's metrics, with their defaults: nine tenths of
-        the stimuli train, balanced over ``object_name``; None for no balance.
-    device
-        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    Raises
+    ------
+    ValueError
+        If another is given, or one that is fixed has another value.
     """
-
-    def __init__(
-        self,
-        readout: SampleSpaceReadout,
-        *,
-        n_splits: int = 10,
-        train_size: float = 0.9,
-        stratification_coord: str | None = "object_name",
-        random_state: int = 1,
-        device: str = "cpu",
-    ) -> None:
-        self.readout = readout
-        self.splits = RandomSplits(
-            n_splits=n_splits,
-            test_fraction=1 - train_size,
-            seed=random_state,
-            stratify=stratification_coord,
-        )
-        self.device = device
-
-    def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
-        """Score of the model ``source`` against the responses ``target``.
-
-        Raises
-        ------
-        ValueError
-            If they have different stimuli or time bins, a stimulus is repeated, or activity is not
-            finite.
-        """
-        features, responses = _plain(source), _plain(target)
-        features = _aligned(features, responses)
-        grams = gram(features, centred=True, device=self.device)
-        scores = _scores(self.readout, grams, responses, self.splits, resolve_device(self.device))
-        return neuroid_score(scores, responses)
-
-
-def _plain(assembly: DataAssembly) -> xr.DataArray:
-    timeless = "time_bin" not in assembly.dims and "time_bin_start" not in assembly.coords
-    if timeless and "time_bin" not in assembly.coords:
-        return from_brainio(assembly, time_bin_ms=_NO_TIME)
-    return from_brainio(assembly)
-
-
-def _aligned(features: xr.DataArray, responses: xr.DataArray) -> xr.DataArray:
-    ids, ids_b = features["stimulus_id"].values, responses["stimulus_id"].values
-    if set(ids) != set(ids_b):
+    given = dict(options or {})
+    taken = given.pop(name, value)
+    wrong = {k: v for k, v in given.items() if k not in fixed or fixed[k] != v}
+    if wrong:
         raise ValueError(
-            f"model and responses have different stimuli: {len(set(ids))} and {len(set(ids_b))}, "
-            f"{len(set(ids) & set(ids_b))} in both; show the model the stimuli of the benchmark"
+            f"regression_kwargs has {wrong}; a readout in sample space takes {name!r}"
+            + (f" and is the same as with {dict(fixed)}" if fixed else "")
         )
-    if features.sizes["time_bin"] != responses.sizes["time_bin"]:
-        raise ValueError(
-            f"the model has {features.sizes['time_bin']} time bins and the responses have "
-            f"{responses.sizes['time_bin']}; record the time bins of the benchmark"
-        )
-    return features.isel(presentation=match(ids_b.tolist(), features))
+    return taken
 
 
-def _scores(
-    readout: SampleSpaceReadout,
-    grams: Float64[Tensor, "time_bin row row"],
-    responses: xr.DataArray,
-    splits: RandomSplits,
-    device: torch.device,
-) -> Float64[np.ndarray, "split neuroid time_bin"]:
-    y = torch.from_numpy(responses.values.astype(np.float64)).to(device)
-    rows = []
-    for train, test in splits.split(responses):
-        predicted = [
-            readout.predict_from_gram(one, y[..., t : t + 1], train, test).held_out
-            for t, one in enumerate(grams)
-        ]
-        held_out = torch.cat(predicted, dim=2).cpu().numpy()
-        rows.append(pearson(held_out, responses.values[test]))
-    return np.stack(rows)
+def _pls(options: Options | None) -> Readout:
+    return PLS(_taken(options, "n_components", 25, fixed={"scale": False}))
 
 
-def _pls(**options: Any) -> SampleSpaceMetric:
-    return SampleSpaceMetric(PLS(25), **options)
+def _ridge(options: Options | None) -> Readout:
+    return Ridge(penalties=[_taken(options, "alpha", 1.0, fixed={})])
 
 
-def _ridge(**options: Any) -> SampleSpaceMetric:
-    return SampleSpaceMetric(Ridge(penalties=[1.0]), **options)
+def _shared_ridge(options: Options | None) -> Readout:
+    # What Brain-Score takes out of these options itself.
+    given = {k: v for k, v in (options or {}).items() if k != "alpha"}
+    return SharedPenaltyRidge(tuple(_taken(given, "alphas", PENALTIES, fixed={})))
 
 
-#: By the name that the metric has in Brain-Score. Tests run over this table.
-METRICS: Final[Mapping[str, Callable[..., SampleSpaceMetric]]] = MappingProxyType(
-    {"pls": _pls, "ridge": _ridge}
+def _without_options(readout: Readout, options: Options | None) -> Readout:
+    if options:
+        raise ValueError(f"this regression takes no regression_kwargs, got {dict(options)}")
+    return readout
+
+
+#: Readouts by the names that Brain-Score's regressions have.
+READOUTS: Final[Mapping[str, Callable[[Options | None], Readout]]] = MappingProxyType(
+    {
+        "pls": _pls,
+        "ridge": _ridge,
+        "linear_predictivity": partial(_without_options, LeastSquares()),
+        "neuron_to_neuron": partial(_without_options, BestUnit()),
+    }
 )
 
 
-def metric(name: str, **options: Any) -> SampleSpaceMetric:
+def _cross_validated(
+    name: str,
+    *,
+    regression_kwargs: Options | None = None,
+    reverse: bool = False,
+    **options: Any,
+) -> SampleSpaceMetric:
+    return SampleSpaceMetric(READOUTS[name](regression_kwargs), reverse=reverse, **options)
+
+
+def _split(
+    readout: Callable[[Options | None], Readout],
+    *,
+    regression_kwargs: Options | None = None,
+    alphas: Any = None,
+    reverse: bool = False,
+    device: str = "cpu",
+) -> SampleSpaceSplitMetric:
+    # Brain-Score's benchmarks give alphas to every regression; only ridgecv looks at them.
+    if readout is _shared_ridge and alphas is not None:
+        regression_kwargs = {"alphas": alphas} | dict(regression_kwargs or {})
+    return SampleSpaceSplitMetric(readout(regression_kwargs), reverse=reverse, device=device)
+
+
+def _rdm(**options: Any) -> SimilarityMetric:
+    return SimilarityMetric(pattern_correlations, spearman_of_triangles, **options)
+
+
+def _cka(*, unbiased: bool = True, **options: Any) -> SimilarityMetric:
+    return SimilarityMetric(inner_products, unbiased_cka if unbiased else cka, **options)
+
+
+def _in_folds(
+    whole: Callable[..., SimilarityMetric],
+    *,
+    stratification_coord: str | None = "object_name",
+    crossvalidation_kwargs: Options | None = None,
+    **options: Any,
+) -> SimilarityMetric:
+    folds = {"stratification_coord": stratification_coord} | dict(crossvalidation_kwargs or {})
+    return whole(crossvalidation_kwargs=folds, **options)
+
+
+#: Metrics of two assemblies, model and responses, by their names in Brain-Score; each has a
+#: second name there that ends in ``_cv`` or stands for itself. Tests run over this table.
+METRICS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
+    {
+        **{name: partial(_cross_validated, name) for name in READOUTS},
+        "reverse_pls": partial(_cross_validated, "pls", reverse=True),
+        "rdm": _rdm,
+        "rdm_cv": partial(_in_folds, _rdm),
+        "cka": _cka,
+        "cka_biased": partial(_cka, unbiased=False),
+        "cka_cv": partial(_in_folds, _cka),
+    }
+)
+
+#: Metrics without folds.
+WHOLE: Final = ("cka", "cka_biased", "rdm")
+
+#: Metrics of training and test assemblies of model and responses. Tests run over this table.
+SPLIT_METRICS: Final[Mapping[str, Callable[..., SampleSpaceSplitMetric]]] = MappingProxyType(
+    {
+        **{f"{name}_split": partial(_split, readout) for name, readout in READOUTS.items()},
+        "reverse_pls_split": partial(_split, _pls, reverse=True),
+        "ridgecv_split": partial(_split, _shared_ridge),
+        "dual_ridge_split": partial(_split, _ridge),
+        "dual_ridgecv_split": partial(_split, _shared_ridge),
+    }
+)
+
+
+def metric(name: str, **options: Any) -> Any:
     """A metric of Brain-Score by its name, computed in sample space.
 
     Parameters
     ----------
     name
-        A key of ``METRICS``.
+        A key of ``METRICS`` or ``SPLIT_METRICS``.
     options
-        Those of :class:`SampleSpaceMetric`.
+        As Brain-Score's metric of that name takes them (``crossvalidation_kwargs``,
+        ``regression_kwargs``, ``alphas``, ``unbiased``), or those of :class:`SampleSpaceMetric`.
 
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name or an option is unknown.
     """
-    return METRICS[check_option("metric", name, METRICS)](**options)
+    table = {**METRICS, **SPLIT_METRICS}
+    return table[check_option("metric", name, table)](**options)

@@ -8,12 +8,14 @@ import typer
 
 from neurorec.cli._brainscore_check import check
 from neurorec.cli._brainscore_export import export
+from neurorec.cli._brainscore_metrics import metrics
 from neurorec.cli._brainscore_regions import regions
 from neurorec.cli._several import SeveralValues
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Submit models to Brain-Score: export a checkpoint, check what was exported.",
+    help="Submit models to Brain-Score: export a checkpoint, check what was exported; and offer "
+    "it neurorec's fast metrics.",
 )
 
 
@@ -25,3 +27,4 @@ def brainscore() -> None:
 app.command()(export)
 app.command()(check)
 app.command(cls=SeveralValues)(regions)
+app.command()(metrics)

@@ -2,12 +2,14 @@
 
 ``load("cowley-2023", session="210325")`` takes the source files from the folders named in
 ``NEUROREC_MIRROR``, from the cache or from the network, and reads them into a
-:class:`NeuralData`. ``simulated("cowley-2023")`` makes something of the same shape.
+:class:`NeuralData`. ``simulated("cowley-2023")`` makes something of the same shape, and
+``from_brainscore("MajajHong2015.public")`` takes what Brain-Score has.
 """
 
 from neurorec.datasets.access import fetch as fetch
 from neurorec.datasets.access import load as load
 from neurorec.datasets.access import verify as verify
+from neurorec.datasets.brainscore_data import from_brainscore as from_brainscore
 from neurorec.datasets.download import DamagedError as DamagedError
 from neurorec.datasets.download import DataUnavailableError as DataUnavailableError
 from neurorec.datasets.fetch import FileStatus as FileStatus

@@ -16,14 +16,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 #: Below this side, or with more terms than half of it, all eigenvectors cost less.
-_SMALL: Final = 48
+SMALL: Final = 48
 #: Coordinates, beyond one per term, in which the iteration finds its start.
-_START: Final = 16
-_MAX_STEPS: Final = 8
+START: Final = 16
+MAX_STEPS: Final = 8
 #: Residual over eigenvalue: the error of the vector is this over the relative gap.
-_RESIDUAL: Final = 1e-11
+RESIDUAL: Final = 1e-11
 #: Room between the eigenvalue found and the number above which there must be none.
-_ABOVE: Final = 1e-8
+ABOVE: Final = 1e-8
 
 
 class Deflated(NamedTuple):
@@ -52,7 +52,7 @@ def leading_eigenvector(matrix: Deflated) -> tuple[Float[Tensor, " side"], float
         first = torch.zeros_like(matrix.diagonal)
         first[0] = 1.0
         return first, float(matrix.diagonal[0])
-    if side > max(_SMALL, 2 * n_terms):
+    if side > max(SMALL, 2 * n_terms):
         found = _by_iteration(matrix)
         if found is not None:
             return found
@@ -65,12 +65,12 @@ def _by_iteration(matrix: Deflated) -> tuple[Tensor, float] | None:
     rounding = 64 * torch.finfo(matrix.diagonal.dtype).eps * float(matrix.diagonal[0])
     terms = torch.cat([matrix.b, matrix.h], dim=1)
     vector = _start(matrix)
-    for _ in range(_MAX_STEPS):
+    for _ in range(MAX_STEPS):
         image = matrix.times(vector)
         value = float(vector @ image)
         residual = float(torch.linalg.vector_norm(image - value * vector))
-        if residual <= max(_RESIDUAL * value, rounding):
-            above = _n_eigenvalues_above(matrix, terms, value + _ABOVE * abs(value))
+        if residual <= max(RESIDUAL * value, rounding):
+            above = _n_eigenvalues_above(matrix, terms, value + ABOVE * abs(value))
             return (vector, value) if above == 0 else None
         vector = _solve_shifted(matrix, terms, value, vector)
         vector = vector / torch.linalg.vector_norm(vector)
@@ -80,7 +80,7 @@ def _by_iteration(matrix: Deflated) -> tuple[Tensor, float] | None:
 def _start(matrix: Deflated) -> Tensor:
     """Leading eigenvector within the first coordinates, which hold most of it."""
     side, n_terms = matrix.b.shape
-    n = min(side, n_terms + _START)
+    n = min(side, n_terms + START)
     vector = torch.zeros_like(matrix.diagonal)
     vector[:n] = torch.linalg.eigh(matrix.block(n))[1][:, -1]
     return vector

@@ -1,6 +1,6 @@
 """Partial least squares readout."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from neurorec.encoding._sklearn import validated
+from neurorec.encoding.pls_folds import predictions_of_folds
 from neurorec.encoding.pls_solver import (
     Rows,
     centred_rows,
@@ -137,6 +138,37 @@ class PLS(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return (problem.cross @ found.dual) @ (found.scores.mT @ columns)
 
         return _each_time_bin(predict, responses[train_])
+
+    def predict_folds_from_gram(
+        self,
+        gram: Float[Tensor, "stimulus stimulus"],
+        responses: Float[Tensor, "known neuroid time_bin"],
+        folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    ) -> list[Prediction]:
+        """``predict_from_gram`` of every fold (train, test), several times as fast.
+
+        Raises
+        ------
+        ValueError
+            If more components are asked for than there are training stimuli.
+        """
+        for train, _ in folds:
+            self._check(len(train), "training stimuli")
+        bins = [
+            self._of_folds(gram, columns.contiguous(), folds) for columns in responses.unbind(dim=2)
+        ]
+        return [Prediction(torch.stack(one, dim=2)) for one in zip(*bins, strict=True)]
+
+    def _of_folds(
+        self, gram: Tensor, columns: Tensor, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> list[Tensor]:
+        predicted = predictions_of_folds(gram, columns, folds, int(self.n_components))
+        return [
+            self.predict_from_gram(gram, columns[..., None], *fold).held_out[..., 0]
+            if found is None
+            else found
+            for fold, found in zip(folds, predicted, strict=True)
+        ]
 
     def predict_from_features(
         self,

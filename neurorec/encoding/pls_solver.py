@@ -30,7 +30,7 @@ from neurorec.encoding.leading import Deflated, leading_eigenvector
 
 #: Once the leading eigenvalue has fallen this far, the terms are summed into a new eigenbasis:
 #: what they leave has lost as many digits.
-_RENEWAL: Final = 1e-6
+RENEWAL: Final = 1e-6
 
 
 class Problem(NamedTuple):
@@ -237,7 +237,7 @@ class _Frame:
         k = self._n_terms
         matrix = Deflated(self._eigenvalues, self._b[:, :k], self._h[:, :k])
         vector, value = leading_eigenvector(matrix)
-        if k and value < _RENEWAL * float(self._eigenvalues[0]):
+        if k and value < RENEWAL * float(self._eigenvalues[0]):
             return None
         return self._responses @ (self._basis @ vector)
 

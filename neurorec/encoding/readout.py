@@ -1,5 +1,6 @@
 """What a readout must offer so that a whole grid of fits shares its factorisations."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -50,6 +51,20 @@ class SampleSpaceReadout(Protocol):
         test: np.ndarray,
     ) -> Prediction:
         """The same, for fewer features than stimuli."""
+        ...
+
+
+@runtime_checkable
+class FoldwiseReadout(Protocol):
+    """A readout for which many folds of the same stimuli cost less together than one by one."""
+
+    def predict_folds_from_gram(
+        self,
+        gram: Float[Tensor, "stimulus stimulus"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    ) -> list[Prediction]:
+        """Predictions of each fold's test stimuli, as ``predict_from_gram`` gives them."""
         ...
 
 

@@ -1,0 +1,165 @@
+"""Readouts that only Brain-Score's metrics are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from neurorec.encoding import OneToOne
+from neurorec.encoding.readout import Prediction
+from neurorec.encoding.ridge_search import checked_penalties
+from neurorec.encoding.ridge_selection import Residuals, residuals
+from neurorec.encoding.ridge_solver import (
+    Basis,
+    basis_from_features,
+    basis_from_gram,
+    indices,
+    predictions,
+    rotated,
+)
+
+
+@final
+@dataclass(frozen=True)
+class LeastSquares:
+    """Least squares with an intercept; of least norm where features outnumber stimuli.
+
+    Inner products hold half the digits of features: directions of less than about 1e-6 of the
+    largest singular value count as absent, where a factorisation of the features would go on to
+    1e-16. Responses are what they are.
+    """
+
+    def predict_from_gram(
+        self,
+        gram: Float[Tensor, "row row"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        train: np.ndarray,
+        test: np.ndarray,
+    ) -> Prediction:
+        """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
+        basis = basis_from_gram(gram, indices(train, gram), indices(test, gram))
+        return _fitted(basis, responses, train)
+
+    def predict_from_features(
+        self,
+        features: Float[Tensor, "row feature"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        train: np.ndarray,
+        test: np.ndarray,
+    ) -> Prediction:
+        """The same, for fewer features than stimuli."""
+        basis = basis_from_features(features, indices(train, features), indices(test, features))
+        return _fitted(basis, responses, train)
+
+
+def _fitted(basis: Basis, responses: Tensor, train: np.ndarray) -> Prediction:
+    known = responses[indices(train, responses)]
+    columns = known.flatten(start_dim=1)
+    no_penalty = columns.new_zeros(columns.shape[1])
+    held_out = predictions(basis, rotated(basis, columns), no_penalty)
+    return Prediction(held_out.reshape(-1, *known.shape[1:]))
+
+
+@final
+@dataclass(frozen=True)
+class SharedPenaltyRidge:
+    r"""Ridge with one penalty for all targets, of least error when each stimulus is left out.
+
+    .. math:: \min_\lambda \sum_{ij} \left( \frac{y_{ij} - \hat y_{ij}}{1 - h_i} \right)^2
+
+    the first of equals, as scikit-learn's ``RidgeCV`` with its defaults has it.
+
+    Parameters
+    ----------
+    penalties
+        Grid to choose from.
+    """
+
+    penalties: Sequence[float | int]
+
+    def predict_from_gram(
+        self,
+        gram: Float[Tensor, "row row"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        train: np.ndarray,
+        test: np.ndarray,
+    ) -> Prediction:
+        """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
+        basis = basis_from_gram(gram, indices(train, gram), indices(test, gram))
+        return self._chosen(basis, responses, train)
+
+    def predict_from_features(
+        self,
+        features: Float[Tensor, "row feature"],
+        responses: Float[Tensor, "stimulus neuroid time_bin"],
+        train: np.ndarray,
+        test: np.ndarray,
+    ) -> Prediction:
+        """The same, for fewer features than stimuli."""
+        basis = basis_from_features(features, indices(train, features), indices(test, features))
+        return self._chosen(basis, responses, train)
+
+    def _chosen(self, basis: Basis, responses: Tensor, train: np.ndarray) -> Prediction:
+        known = responses[indices(train, responses)]
+        held_out = []
+        for columns in known.unbind(dim=2):
+            within = rotated(basis, columns)
+            penalties = checked_penalties(self.penalties, columns.device)
+            best = least_leave_one_out(residuals(basis, columns, within), penalties)
+            held_out.append(predictions(basis, within, best.expand(columns.shape[1])))
+        return Prediction(torch.stack(held_out, dim=2))
+
+
+def least_leave_one_out(rest: Residuals, penalties: Float[Tensor, " penalty"]) -> Float[Tensor, ""]:
+    """The first penalty of least leave-one-out error, summed over targets.
+
+    Residuals divided by ``1 - h_i`` are only made where a penalty can still be the best: their
+    squares sum to no less than those of the residuals over the largest ``(1 - h_i)^2``.
+    """
+    squared = rest.basis.train**2
+    kept = penalties[:, None] / (rest.basis.eigenvalues + penalties[:, None])
+    outside = (1 - 1 / len(squared) - squared.sum(dim=1)).clamp_min(0)
+    if rest.outside is None:
+        outside = torch.zeros_like(outside)
+    remaining = kept @ squared.mT + outside
+    sums = rest.products(kept**2).sum(dim=1)
+    n = remaining.shape[1]
+    generalised = sums / remaining.mean(dim=1) ** 2
+    least_possible = sums / remaining.amax(dim=1) ** 2 * (1 - 8 * n * torch.finfo(sums.dtype).eps)
+    everything = torch.arange(rest.weights.shape[1], device=kept.device)
+    errors = torch.full_like(sums, torch.inf)
+    for a in generalised.argsort():
+        # NaN, where there is nothing to divide by, rules out nothing.
+        if not least_possible[a] > errors.min():
+            residual = rest.at(kept[a], everything).square_().sum(dim=1)
+            errors[a] = (residual / remaining[a] ** 2).sum()
+    return penalties[errors.argmin()]
+
+
+@final
+@dataclass(frozen=True)
+class BestUnit:
+    """Each target's most correlated unit as it is; it needs the features themselves."""
+
+    def predict(
+        self,
+        features: Float[np.ndarray, "stimulus feature time_bin"],
+        responses: Float64[np.ndarray, "known neuroid time_bin"],
+        train: Int[np.ndarray, " train"],
+        test: Int[np.ndarray, " test"],
+    ) -> Float64[np.ndarray, "test neuroid time_bin"]:
+        """Activity of the best units of the stimuli ``train`` to the stimuli ``test``.
+
+        A unit with the least negative correlation stands for a target that correlates positively
+        with none.
+        """
+        held_out = []
+        for t in range(responses.shape[2]):
+            x = features[..., t].astype(np.float64, copy=False)
+            unit = OneToOne("positive").fit(x[train], responses[train][..., t]).unit_
+            held_out.append(x[test][:, unit])
+        return np.stack(held_out, axis=2)

@@ -1,0 +1,184 @@
+"""Brain-Score's regression metrics in sample space: the same scores on the same stimuli."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float64
+from torch import Tensor
+
+from neurorec.assemblies import NEUROID, PRESENTATION, columns_of
+from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore._pairs import aligned, correlations, plain, same_neuroids
+from neurorec.brainscore._scores import neuroid_score
+from neurorec.brainscore.folds import Folds, Rows
+from neurorec.brainscore.readouts import BestUnit
+from neurorec.encoding.readout import FoldwiseReadout, SampleSpaceReadout
+from neurorec.gram import gram, resolve_device
+
+import_brainscore()
+
+from brainscore_core.metrics import Metric, Score  # noqa: E402
+from brainscore_core.supported_data_standards.brainio.assemblies import (  # noqa: E402
+    DataAssembly,
+)
+
+Readout = SampleSpaceReadout | BestUnit
+
+
+@final
+class SampleSpaceMetric(Metric):
+    r"""Cross-validated correlation of a linear readout of a model with recorded responses.
+
+    Pearson's r over held-out stimuli, the median over neuroids, the mean over splits; ``raw`` has
+    (split, neuroid), ``error`` the standard error over splits. Of assemblies with several time bins
+    each bin of the model predicts the same bin of the responses, and the score has a ``time_bin``.
+
+    Parameters
+    ----------
+    readout
+        A readout that needs only inner products of features, or :class:`BestUnit`.
+    n_splits, train_size, stratification_coord, random_state
+        With the defaults of Brain-Score's metrics: nine tenths of the stimuli train, balanced over
+        ``object_name``; None for no balance.
+    crossvalidation_kwargs
+        The same and the others by the names that Brain-Score gives them; these win.
+    reverse
+        Responses predict the model: its units are then the neuroids of the score.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    """
+
+    def __init__(
+        self,
+        readout: Readout,
+        *,
+        n_splits: int = 10,
+        train_size: float = 0.9,
+        stratification_coord: str | None = "object_name",
+        random_state: int = 1,
+        crossvalidation_kwargs: Mapping[str, Any] | None = None,
+        reverse: bool = False,
+        device: str = "cpu",
+    ) -> None:
+        self.readout = readout
+        named = {
+            "splits": n_splits,
+            "train_size": train_size,
+            "stratification_coord": stratification_coord,
+            "random_state": random_state,
+        }
+        self.splits = Folds(named | dict(crossvalidation_kwargs or {}))
+        self.reverse = reverse
+        self.device = device
+
+    def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
+        """Score of the model ``source`` against the responses ``target``.
+
+        Raises
+        ------
+        ValueError
+            If they have different stimuli or time bins, a stimulus is repeated, or activity is not
+            finite.
+        """
+        # The stimuli are divided in the order of what is predicted.
+        pair = (target, source) if self.reverse else (source, target)
+        features, responses = map(plain, pair)
+        features = aligned(features, responses)
+        folds = list(self.splits.split(responses))
+        measured = responses.values.astype(np.float64)
+        predicted = held_out(self.readout, features, measured, folds, self.device)
+        scores = [
+            correlations(one, measured[test])
+            for one, (_, test) in zip(predicted, folds, strict=True)
+        ]
+        return neuroid_score(np.stack(scores), responses)
+
+
+@final
+class SampleSpaceSplitMetric(Metric):
+    """Correlation of a readout of some stimuli with the responses to others, both given.
+
+    Pearson's r over test stimuli, the median over neuroids; ``raw`` has (neuroid).
+
+    Parameters
+    ----------
+    readout, reverse, device
+        As in :class:`SampleSpaceMetric`.
+    """
+
+    def __init__(self, readout: Readout, *, reverse: bool = False, device: str = "cpu") -> None:
+        self.readout = readout
+        self.reverse = reverse
+        self.device = device
+
+    def __call__(
+        self,
+        source_train: DataAssembly,
+        source_test: DataAssembly,
+        target_train: DataAssembly,
+        target_test: DataAssembly,
+    ) -> Score:
+        """Score of the model ``source`` against the responses ``target``.
+
+        Raises
+        ------
+        ValueError
+            If a stimulus is repeated, model and responses have different stimuli or time bins,
+            training and test responses different neuroids, or activity is not finite.
+        """
+        train, test = (source_train, target_train), (source_test, target_test)
+        if self.reverse:
+            train, test = train[::-1], test[::-1]
+        fitted, known = map(plain, train)
+        shown, unknown = map(plain, test)
+        rows = [aligned(fitted, known), same_neuroids(aligned(shown, unknown), fitted)]
+        measured = same_neuroids(unknown, known).values.astype(np.float64)
+        features = np.concatenate([one.values for one in rows])
+        n_train, n = known.sizes[PRESENTATION], len(features)
+        folds = [(np.arange(n_train), np.arange(n_train, n))]
+        known_values = known.values.astype(np.float64)
+        predicted = held_out(self.readout, features, known_values, folds, self.device)
+        return _split_score(correlations(predicted[0], measured), known)
+
+
+def _split_score(r: Float64[np.ndarray, "neuroid time_bin"], known: xr.DataArray) -> Score:
+    labels = {name: (NEUROID, values) for name, values in columns_of(known, NEUROID).items()}
+    static = r.shape[1] == 1
+    raw = Score(
+        r[:, 0] if static else r,
+        coords=labels,
+        dims=(NEUROID,) if static else (NEUROID, "time_bin"),
+    )
+    score = raw.median(NEUROID)
+    score.attrs["raw"] = raw
+    return score
+
+
+def held_out(
+    readout: Readout,
+    features: xr.DataArray | np.ndarray,
+    responses: Float64[np.ndarray, "known neuroid time_bin"],
+    folds: Sequence[tuple[Rows, Rows]],
+    device: str,
+) -> list[Float64[np.ndarray, "..."]]:
+    """Predictions (test, neuroid, time_bin) of each fold, bins of features for the same bins."""
+    y = torch.from_numpy(responses).to(resolve_device(device))
+    if isinstance(readout, BestUnit):
+        return [readout.predict(np.asarray(features), responses, *fold) for fold in folds]
+    grams = gram(features, centred=True, device=device)
+    bins = [
+        _of_folds(readout, one, y[..., t : t + 1].contiguous(), folds)
+        for t, one in enumerate(grams)
+    ]
+    return [torch.cat(fold, dim=2).cpu().numpy() for fold in zip(*bins, strict=True)]
+
+
+def _of_folds(
+    readout: SampleSpaceReadout, inner: Tensor, y: Tensor, folds: Sequence[tuple[Rows, Rows]]
+) -> list[Tensor]:
+    if isinstance(readout, FoldwiseReadout):
+        return [one.held_out for one in readout.predict_folds_from_gram(inner, y, folds)]
+    return [readout.predict_from_gram(inner, y, *fold).held_out for fold in folds]
