@@ -11,8 +11,10 @@ from neurorec.brainscore.subjects import subject
 from neurorec.models import RecurrentModel, RecurrentNetwork
 
 
-def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, NeurorecBrainModel]:
+def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, ...]:
     """The pixel model and an untrained copy, as subjects with the regions of ``model``.
+
+    Of a model that is untrained itself there is no copy.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, Neurorec
     pixels = subject("pixels", {region: "pixels" for region in model.regions})
     fresh = model.with_model(untrained(model.model, seed=seed), f"{model.name}-untrained")
     assert isinstance(pixels, NeurorecBrainModel)
-    return pixels, fresh
+    return (pixels,) if fresh.facts() == model.facts() else (pixels, fresh)
 
 
 def untrained(model: RecurrentModel, *, seed: int = 0) -> RecurrentModel:
