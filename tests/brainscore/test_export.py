@@ -184,7 +184,7 @@ def test_regions_by_the_wiring(tmp_path):
     network = plugins.lateral_and_feedback()
     opened = open_plugin(export(network, "mine", tmp_path / "p"))
     assert opened.regions == {"V1": ("V1",), "V4": ("V4_in", "V4_out"), "IT": ("IT",)}
-    with pytest.raises(ValueError, match=r"no area of 'greco2025.*say which areas.*IT="):
+    with pytest.raises(ValueError, match=r"no area of 'greco2025.* is called V1, V2, V4 or IT"):
         export(model(), "mine", tmp_path / "q")
 
 
