@@ -20,10 +20,11 @@ from brainscore_vision.model_interface import BrainModel
 
 import neurorec
 from neurorec.brainscore import Behaviour, NeurorecBrainModel, export, open_plugin
-from neurorec.brainscore.exporting import RECORDED, default_regions
 from neurorec.brainscore.overlay import overlay
 from neurorec.brainscore.plugin_metadata import is_recurrent
 from neurorec.brainscore.plugin_names import registered, taken
+from neurorec.brainscore.region_maps import REGIONS as RECORDED
+from neurorec.brainscore.region_maps import default_regions
 from neurorec.models import adapters, load, preset, save
 from neurorec.recording import Sample
 
