@@ -11,9 +11,9 @@ import xarray as xr
 
 from neurorec import assemblies, datasets
 from neurorec._checks import check_option
-from neurorec.assemblies import NEUROID, PRESENTATION
+from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore.assemblies import to_brainio
+from neurorec.brainscore.assemblies import TIME_BIN_LIMITS, to_brainio
 from neurorec.brainscore.ceilings import internal_consistency
 from neurorec.brainscore.metrics import METRICS, metric
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio
@@ -87,13 +87,15 @@ def benchmark(
             f"{data.identifier} does not say how wide its stimuli were; give visual_degrees, 8 is "
             "usual in Brain-Score"
         )
-    digest = _digest(responses)
+    digest = _digest(responses, ceiling)
     stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
-    packed = to_brainio(assemblies.average_repetitions(responses))
+    packed = to_brainio(_with_limits_alone(assemblies.average_repetitions(responses)))
     if packed.sizes["time_bin"] == 1:
         packed = packed.isel(time_bin=0)
     where = cache_folder() / "brainscore" if folder is None else Path(folder)
-    packed.attrs["stimulus_set"] = stimulus_set_to_brainio(stimuli, where / stimuli.identifier)
+    packed.attrs["stimulus_set"] = stimulus_set_to_brainio(
+        stimuli, where / stimuli.identifier, reuse=True
+    )
     packed.attrs["stimulus_set_identifier"] = stimuli.identifier
     area = str(responses["region"].values[0])
     return NeuralBenchmark(
@@ -143,6 +145,12 @@ def _shown(data: NeuralData, responses: xr.DataArray) -> StimulusSet:
     return data.stimuli.select(np.asarray(taken))
 
 
+def _with_limits_alone(responses: xr.DataArray) -> xr.DataArray:
+    """Without further labels of time bins, which a ``ModelCommitment`` cannot take apart."""
+    further = set(columns_of(responses, TIME_BIN)) - set(TIME_BIN_LIMITS)
+    return responses.drop_vars(sorted(further))
+
+
 def _metric(given: Any, responses: xr.DataArray) -> tuple[Metric, str]:
     if not isinstance(given, str):
         return given, type(given).__name__
@@ -165,9 +173,10 @@ def _ceiling(responses: xr.DataArray, given: float | None) -> Callable[[], Score
     return lambda: internal_consistency(responses)
 
 
-def _digest(responses: xr.DataArray) -> str:
-    """SHA-256 of the numbers and what they are of."""
+def _digest(responses: xr.DataArray, ceiling: float | None) -> str:
+    """SHA-256 of the numbers and what they are of, and of all else that the ceiling is made of."""
     found = hashlib.sha256(np.ascontiguousarray(responses.values).tobytes())
-    for name in ("stimulus_id", "neuroid_id", "time_bin_start", "time_bin_end"):
+    for name in ("stimulus_id", "neuroid_id", "repetition", "time_bin_start", "time_bin_end"):
         found.update(repr(responses[name].values.tolist()).encode())
+    found.update(repr((_VERSION, ceiling)).encode())
     return found.hexdigest()

@@ -5,8 +5,8 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -15,14 +15,19 @@ import numpy as np
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import Behaviour
-from neurorec.brainscore.commitments import Regions, checked_behaviour, checked_regions
+from neurorec.brainscore.commitments import (
+    Regions,
+    checked_areas,
+    checked_behaviour,
+    checked_regions,
+)
 from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
-from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer
+from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer, planned_pass
 from neurorec.brainscore.shown import as_brainio, shown_pixels
 from neurorec.brainscore.tasks import TASKS, Look
 from neurorec.brainscore.time_bins import TimeBins, Timeline, as_time_bins
 from neurorec.models import RecurrentModel
-from neurorec.recording import Options
+from neurorec.recording import Options, Plan
 
 import_brainscore()
 
@@ -114,8 +119,10 @@ class NeurorecBrainModel(BrainModel):
         self._name = model.name if identifier is None else identifier
         self._visual_degrees = visual_degrees
         self.behaviour = checked_behaviour(model, behaviour or Behaviour())
+        self._cache_dir, self._progress = cache_dir, progress
         self._passes = Passes(folder=self._folder(cache_dir), progress=progress)
         self._look: Look | None = None
+        self._expected: dict[str, TimeBins] = {}
 
     def _folder(self, cache_dir: str | Path | None) -> Path:
         if cache_dir is not None:
@@ -127,14 +134,39 @@ class NeurorecBrainModel(BrainModel):
     @property
     def identifier(self) -> str:
         """Name of the model and a digest of its weights, wiring and settings as they are now."""
-        facts = {
+        text = json.dumps(self.facts(), sort_keys=True)
+        return f"{self._name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def facts(self) -> dict[str, Any]:
+        """All that determines the answers, as plain values: weights by their digest."""
+        return {
             "viewer": self._viewer.plain(),
             "regions": self.regions,
             "behaviour": asdict(self.behaviour),
             "visual_degrees": float(self._visual_degrees),
         }
-        text = json.dumps(facts, sort_keys=True)
-        return f"{self._name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def with_model(self, model: RecurrentModel, identifier: str) -> "NeurorecBrainModel":
+        """Another model with the regions, the time, the noise and all else of this one.
+
+        Raises
+        ------
+        ValueError
+            If it lacks an area of this one.
+        """
+        how = {
+            "device": self._viewer.device,
+            "batch_size": self._viewer.options.batch_size,
+            "cache_dir": self._cache_dir,
+            "progress": self._progress,
+        }
+        settings = {**self.settings, "identifier": identifier, **how}
+        return NeurorecBrainModel(model, self.regions, **settings)
+
+    @property
+    def name(self) -> str:
+        """What the model is called, without the digest."""
+        return self._name
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -166,6 +198,25 @@ class NeurorecBrainModel(BrainModel):
         """Degrees of visual angle that the model's input spans."""
         return self._visual_degrees
 
+    def expect(self, recordings: Mapping[str, Any]) -> None:
+        """Say what benchmarks are going to ask, so that one pass over their stimuli records it all.
+
+        Nothing that is recorded changes by it. Until the next call a pass takes these regions and
+        time bins and those that are asked for; without any it takes all regions. Regions that are
+        not committed to an area and time bins in which the model has no timestep are left out: the
+        benchmark that asks for them has its error when it does.
+
+        Parameters
+        ----------
+        recordings
+            Time bins of each region, in ms from stimulus onset.
+        """
+        self._expected = {
+            region: tuple(b for b in as_time_bins(bins) if self.timeline.coverage((b,))[0] > 0)
+            for region, bins in recordings.items()
+            if region in self.regions
+        }
+
     def start_recording(self, recording_target: str, time_bins: Any) -> None:
         """From now on :meth:`look_at` gives the activity of a region.
 
@@ -182,21 +233,52 @@ class NeurorecBrainModel(BrainModel):
             If the region is not committed to an area, or the model has no timestep in a time bin.
         """
         region, bins = str(recording_target), as_time_bins(time_bins)
-        if region not in self.regions:
-            raise ValueError(
-                f"region {region!r} is not committed to an area of {self._name!r}, only "
-                f"{list(self.regions)}; name it in regions"
-            )
-        self.timeline.weights(bins)  # an error comes before the pass
+        self._check_asked(region, bins)  # an error comes before the pass
 
         def look(stimuli: Any, trials: int, each: bool) -> NeuroidAssembly:
-            everywhere = tuple(dict.fromkeys(a for areas in self.regions.values() for a in areas))
-            kept = self._kept(stimuli, everywhere, bins, trials, each)
+            areas, recorded = self._recorded(region, bins)
+            kept = self._kept(stimuli, areas, recorded, trials, each)
+            kept = replace(kept, chosen=tuple(recorded.index(one) for one in bins))
             return neuroid_assembly(
                 kept, region, self.regions[region], stimuli, bins, self.timeline
             )
 
         self._look = look
+
+    def planned(self, region: str, time_bins: Any, stimuli: Any, number_of_trials: int = 1) -> Plan:
+        """What a pass over the stimuli would record, besides what is expected; nothing is kept.
+
+        A few trials are run, from which the plan tells sizes and time. Its bytes are of all
+        timesteps; of these a pass holds a part at any time, and keeps the averages.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`start_recording` and :meth:`look_at`.
+        """
+        self._check_asked(region, as_time_bins(time_bins))
+        areas, bins = self._recorded(region, as_time_bins(time_bins))
+        asked = self._pass(as_brainio(stimuli), areas, bins, _checked_trials(number_of_trials))
+        return planned_pass(self._viewer, asked)
+
+    def expected_bins(self, region: str, time_bins: Any) -> TimeBins:
+        """Time bins of a pass that is made for ``region``, with those that are expected."""
+        return self._recorded(region, as_time_bins(time_bins))[1]
+
+    def _check_asked(self, region: str, bins: TimeBins) -> None:
+        if region not in self.regions:
+            raise ValueError(
+                f"region {region!r} is not committed to an area of {self._name!r}, only "
+                f"{list(self.regions)}; name it in regions"
+            )
+        self.timeline.weights(bins)
+
+    def _recorded(self, region: str, bins: TimeBins) -> tuple[tuple[str, ...], TimeBins]:
+        """Areas and time bins of a pass that holds what is asked and what is expected."""
+        regions = {region, *self._expected} if self._expected else set(self.regions)
+        areas = [a for name, areas in self.regions.items() if name in regions for a in areas]
+        expected = [one for several in self._expected.values() for one in several]
+        return tuple(dict.fromkeys(areas)), tuple(sorted({*bins, *expected}))
 
     def start_task(
         self,
@@ -265,17 +347,51 @@ class NeurorecBrainModel(BrainModel):
             raise ValueError("nothing was asked for: call start_recording or start_task first")
         return self._look(as_brainio(stimuli), _checked_trials(number_of_trials), require_variance)
 
+    def activity(
+        self, stimuli: Any, areas: str | Sequence[str], time_bins: Any, number_of_trials: int = 1
+    ) -> Kept:
+        """Averages over trials of any areas in any time bins, in a file that is read in blocks.
+
+        Parameters
+        ----------
+        stimuli, number_of_trials
+            As in :meth:`look_at`.
+        areas
+            Also such as no region is committed to.
+        time_bins
+            As in :meth:`start_recording`.
+
+        Raises
+        ------
+        ValueError
+            If an area does not exist, the model has no timestep in a time bin, or the stimuli
+            cannot be shown.
+        """
+        named = checked_areas(self.model, areas)
+        bins, trials = as_time_bins(time_bins), _checked_trials(number_of_trials)
+        self.timeline.weights(bins)
+        return self._kept(as_brainio(stimuli), named, bins, trials, False)
+
     def _kept(
         self, stimuli: Any, populations: tuple[str, ...], bins: TimeBins, trials: int, each: bool
     ) -> Kept:
-        asked = Pass(
+        return self._passes.kept(self._viewer, self._pass(stimuli, populations, bins, trials, each))
+
+    def _pass(
+        self,
+        stimuli: Any,
+        populations: tuple[str, ...],
+        bins: TimeBins,
+        trials: int,
+        each: bool = False,
+    ) -> Pass:
+        return Pass(
             stimuli=shown_pixels(stimuli, self.model.input_size),
             populations=populations,
             time_bins=bins,
             trials=trials,
             each=each,
         )
-        return self._passes.kept(self._viewer, asked)
 
     def _at_answer(
         self, stimuli: Any, populations: tuple[str, ...], trials: int, each: bool

@@ -31,6 +31,28 @@ def checked_regions(model: RecurrentModel, regions: Regions) -> dict[str, tuple[
     return listed
 
 
+def checked_areas(model: RecurrentModel, areas: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Areas by name; all of them for None.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or an area does not exist or is named twice.
+    """
+    if areas is None:
+        return tuple(model.area_shapes)
+    named = (areas,) if isinstance(areas, str) else tuple(areas)
+    if not named or len(set(named)) < len(named):
+        raise ValueError(f"areas must be one area or several distinct ones, got {named}")
+    for area in named:
+        if area.split(".", 1)[0] not in model.area_shapes:
+            raise ValueError(
+                f"areas name {area!r}, which is no area of {model.name!r}; it has "
+                f"{list(model.area_shapes)}"
+            )
+    return named
+
+
 def checked_behaviour(model: RecurrentModel, behaviour: Behaviour) -> Behaviour:
     """``behaviour`` with its areas spelt out.
 

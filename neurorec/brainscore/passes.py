@@ -18,7 +18,7 @@ from neurorec._checks import atomic_path
 from neurorec.assemblies import NEUROID, columns_of
 from neurorec.brainscore.time_bins import TimeBins, Timeline
 from neurorec.models import RecurrentModel
-from neurorec.recording import Options, Recording, plan, record
+from neurorec.recording import Options, Plan, Recording, plan, record
 from neurorec.recording.recorder import weights_sha256
 from neurorec.stimuli import StimulusSet
 
@@ -29,7 +29,7 @@ RECORDING_BYTES: Final = 2**30
 #: Of the block of units that is averaged at once.
 _BLOCK_BYTES: Final = 64 * 2**20
 #: Changes when kept files mean something else.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _TEXT: Final = h5py.string_dtype()
 
 Columns = dict[str, np.ndarray]
@@ -115,7 +115,14 @@ class Passes:
     progress: Callable[[int], Any] = field(default=lambda n_presentations: None)
 
     def kept(self, viewer: Viewer, asked: Pass) -> "Kept":
-        """What was kept of this pass; it is made if there is none."""
+        """What was kept of this pass; it is made if there is none.
+
+        Trials that cannot differ are one, so that benchmarks that ask for few and for many share
+        its pass.
+        """
+        n_repetitions = asked.trials if asked.each else 1
+        if not _differs(viewer, asked):
+            asked = replace(asked, trials=1, each=False)
         facts = {"format": _FORMAT, "viewer": viewer.plain(), "pass": asked.plain()}
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         path = self.folder / f"{key}.h5"
@@ -123,7 +130,7 @@ class Passes:
             with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
                 file.attrs["facts"] = json.dumps(facts, sort_keys=True)
                 self._make(file, viewer, asked)
-        return Kept(path, asked.trials if asked.each else 1)
+        return Kept(path, n_repetitions)
 
     def _make(self, file: h5py.File, viewer: Viewer, asked: Pass) -> None:
         weights = viewer.timeline.weights(asked.time_bins)
@@ -142,16 +149,42 @@ class Passes:
 @final
 @dataclass(frozen=True)
 class Kept:
-    """Averages over time bins, in a file."""
+    """Averages over time bins, in a file.
+
+    Parameters
+    ----------
+    chosen
+        Numbers of the time bins that count, in their order; all if None.
+    """
 
     path: Path
     n_repetitions: int
+    chosen: tuple[int, ...] | None = None
 
     def values(self, population: str) -> Float[np.ndarray, "presentation neuroid time_bin"]:
         """Activity; presentations are ordered by repetition, then stimulus."""
         with h5py.File(self.path, "r") as file:
+            return self._read(file[population]["activity"], slice(None))  # type: ignore[index]
+
+    def blocks(
+        self, population: str, *, block_bytes: int = _BLOCK_BYTES
+    ) -> Iterator[Float[np.ndarray, "presentation some_neuroids time_bin"]]:
+        """The same values, some neuroids at a time: as many as ``block_bytes`` hold, at least 1."""
+        with h5py.File(self.path, "r") as file:
             stored: Any = file[population]["activity"]  # type: ignore[index]
-            values = stored[()]  # (repetition, stimulus, neuroid, time_bin)
+            n_bins, n_repetitions, n_stimuli, n_units = stored.shape
+            size = n_repetitions * n_stimuli * n_bins * stored.dtype.itemsize
+            n = max(block_bytes // size, 1)
+            for start in range(0, n_units, n):
+                yield self._read(stored, slice(start, start + n))
+
+    def _read(
+        self, stored: Any, units: slice
+    ) -> Float[np.ndarray, "presentation neuroid time_bin"]:
+        """Some units with one axis of presentations, and the time bins that count."""
+        # (time_bin, repetition, stimulus, neuroid): a bin is read without the others.
+        chosen = range(len(stored)) if self.chosen is None else self.chosen
+        values = np.stack([stored[number, :, :, units] for number in chosen], axis=-1)
         flat = values.reshape(-1, *values.shape[2:])
         # Trials that noise does not reach are copies of one another, of which one was run.
         n_copies = self.n_repetitions // len(values)
@@ -179,13 +212,27 @@ def _is_readable(path: Path) -> bool:
         return False
 
 
+def planned_pass(viewer: Viewer, asked: Pass) -> Plan:
+    """Plan of all that a pass records before it averages, from a few trials."""
+    last = np.flatnonzero(viewer.timeline.weights(asked.time_bins).any(axis=0))[-1]
+    options = _options(viewer, asked, n_timesteps=int(last) + 1)
+    settings = {name: getattr(options, name) for name in options.__dataclass_fields__}
+    return plan(viewer.model, asked.stimuli, device=viewer.device, **settings)
+
+
+def _differs(viewer: Viewer, asked: Pass) -> bool:
+    """Whether trials of one stimulus do, because noise reaches what is recorded."""
+    stochastic = viewer.model.stochastic_areas if viewer.options.noise else frozenset[str]()
+    areas = [name for name in asked.populations if name != LOGITS]
+    return any(area.split(".", 1)[0] in stochastic for area in areas) or (
+        LOGITS in asked.populations and bool(stochastic)
+    )
+
+
 def _options(viewer: Viewer, asked: Pass, n_timesteps: int) -> Options:
     """Of the recording: as many timesteps as are needed, and trials only where they differ."""
     areas = [name for name in asked.populations if name != LOGITS]
-    stochastic = viewer.model.stochastic_areas if viewer.options.noise else frozenset[str]()
-    differs = any(a.split(".", 1)[0] in stochastic for a in areas) or (
-        LOGITS in asked.populations and bool(stochastic)
-    )
+    differs = _differs(viewer, asked)
     return replace(
         viewer.options,
         # Logits are always recorded, beside at least one area.
@@ -234,8 +281,9 @@ def _keep(
         if not asked.each:
             trials = trials.mean(axis=0, keepdims=True)
         n_units = _n_units(recording, population)
-        shape = (len(trials), len(asked.stimuli), n_units, len(weights))
-        group.require_dataset("activity", shape, "f4")[:, part, units] = trials
+        shape = (len(weights), len(trials), len(asked.stimuli), n_units)
+        stored = group.require_dataset("activity", shape, "f4")
+        stored[:, :, part, units] = np.moveaxis(trials, -1, 0)
         labels.append(columns)
     if part.start == 0:
         _write_columns(group, {k: np.concatenate([c[k] for c in labels]) for k in labels[0]})

@@ -16,10 +16,17 @@ from brainscore_core.supported_data_standards.brainio.stimuli import (  # noqa: 
 )
 
 
-def stimulus_set_to_brainio(stimulus_set: StimulusSet, folder: str | Path) -> BrainIOStimulusSet:
+def stimulus_set_to_brainio(
+    stimulus_set: StimulusSet, folder: str | Path, *, reuse: bool = False
+) -> BrainIOStimulusSet:
     """Write every image to ``folder`` as PNG, without loss, and return the set that points there.
 
     Files are numbered, because a ``stimulus_id`` may hold characters that no file name can.
+
+    Parameters
+    ----------
+    reuse
+        Leave files that exist as they are: where the folder is named by a hash of the images.
 
     Raises
     ------
@@ -29,7 +36,7 @@ def stimulus_set_to_brainio(stimulus_set: StimulusSet, folder: str | Path) -> Br
     folder = Path(folder)
     images = (image for block in require_images(stimulus_set).blocks() for image in block)
     paths = {
-        identifier: _write(pixels, folder / f"{number:06d}.png")
+        identifier: _write(pixels, folder / f"{number:06d}.png", reuse)
         for number, (identifier, pixels) in enumerate(
             zip(stimulus_set.stimulus_ids, images, strict=True)
         )
@@ -56,7 +63,9 @@ def stimulus_set_from_brainio(stimulus_set: BrainIOStimulusSet) -> StimulusSet:
     return as_stimulus_set(stimulus_set)
 
 
-def _write(pixels: np.ndarray, path: Path) -> Path:
+def _write(pixels: np.ndarray, path: Path, reuse: bool) -> Path:
+    if reuse and path.exists():
+        return path
     with atomic_path(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG")
     return path

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from neurorec.models import RecurrentModel
 from neurorec.recording.plan import LOGITS
@@ -13,7 +14,7 @@ from neurorec.stimuli import StimulusSet
 
 
 @contextmanager
-def evaluating(model: RecurrentModel) -> Iterator[None]:
+def evaluating(model: RecurrentModel | nn.Module) -> Iterator[None]:
     """The model in evaluation mode, where a trial does not depend on its batch; then as before."""
     modes = {part: part.training for part in model.modules()}
     model.train(False)

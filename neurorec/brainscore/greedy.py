@@ -1,0 +1,162 @@
+"""Areas that join one by one, as long as each improves a cross-validated prediction."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float64
+
+from neurorec.assemblies import TIME_BIN
+from neurorec.brainscore.area_products import Products, products_over_time
+from neurorec.brainscore.benchmark_parts import places, responses_of, stimuli_on_screen
+from neurorec.brainscore.brain_model import NeurorecBrainModel
+from neurorec.brainscore.passes import Kept
+from neurorec.brainscore.sample_space import Form, form_of
+from neurorec.brainscore.time_bins import TimeBins, Timeline
+
+#: Median over neuroids of each split, mean over time bins.
+Splits = Float64[np.ndarray, " split"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Added:
+    """One step: the scores of each candidate together with the areas before, and the best.
+
+    Parameters
+    ----------
+    joins
+        Whether the best is worth adding.
+    """
+
+    area: str
+    joins: bool
+    scores: dict[str, float]
+    errors: dict[str, float]
+
+    @property
+    def n_scored(self) -> int:
+        """How many candidates there were."""
+        return len(self.scores)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Seen:
+    """What was recorded of all areas, and how products of a time bin are scored."""
+
+    kept: Kept
+    order: np.ndarray
+    forms: Sequence[Form]
+
+    def products(self, area: str) -> Iterator[Products]:
+        return products_over_time(self.kept, area, self.order, centred=True)
+
+    def splits(self, products: Iterator[Products]) -> Splits:
+        each = [_splits(form, one) for form, one in zip(self.forms, products, strict=True)]
+        return np.mean(each, axis=0)
+
+
+def added_one_by_one(
+    subject: NeurorecBrainModel,
+    benchmark: Any,
+    areas: Sequence[str],
+    *,
+    max_areas: int,
+    progress: Callable[[int], Any] | None = None,
+) -> list[Added]:
+    """Steps until ``max_areas`` or the first area that is not worth adding, which is the last.
+
+    Raises
+    ------
+    ValueError
+        If the model has no timestep in any time bin, or no area predicts anything.
+    """
+    seen = _seen(subject, benchmark, areas)
+    steps: list[Added] = []
+    base: list[Products] | None = None
+    before: Splits | None = None
+    n_scored = 0
+    while len(steps) < max_areas:
+        chosen = {step.area for step in steps}
+        splits: dict[str, Splits] = {}
+        for area in (area for area in areas if area not in chosen):
+            splits[area] = seen.splits(_joined(base, seen.products(area)))
+            n_scored += 1
+            if progress is not None:
+                progress(n_scored)
+        best = _best(splits, str(benchmark.region))
+        joins = before is None or _improves(splits[best], before)
+        steps.append(_added(best, joins, splits))
+        if not joins or len(steps) == max_areas:
+            break
+        base, before = list(_joined(base, seen.products(best))), splits[best]
+    return steps
+
+
+def _seen(subject: NeurorecBrainModel, benchmark: Any, areas: Sequence[str]) -> _Seen:
+    responses = responses_of(benchmark)
+    limits = [responses[name].values.tolist() for name in ("time_bin_start", "time_bin_end")]
+    every = tuple(zip(*limits, strict=True))
+    numbers = _within(subject.timeline, every)
+    bins = tuple(every[number] for number in numbers)
+    stimuli = stimuli_on_screen(benchmark, subject.visual_degrees())
+    return _Seen(
+        kept=subject.activity(stimuli, areas, bins, benchmark._number_of_trials),
+        order=places(stimuli, responses),
+        forms=[
+            _form(benchmark._similarity_metric, responses.isel({TIME_BIN: [n]})) for n in numbers
+        ],
+    )
+
+
+def _within(timeline: Timeline, time_bins: TimeBins) -> list[int]:
+    """Time bins in which the model has timesteps; there is nothing to compare in the others."""
+    numbers = np.flatnonzero(timeline.coverage(time_bins) > 0).tolist()
+    if not numbers:
+        timeline.weights(time_bins)  # raises, with the limits of the timesteps
+    return numbers
+
+
+def _form(metric: Any, responses: Any) -> Form:
+    form = form_of(metric, responses)
+    assert form is not None  # of every metric in METRICS
+    return form
+
+
+def _splits(form: Form, products: Products) -> Splits:
+    raw = form.score(products).attrs["raw"]
+    return raw.median("neuroid").values.astype(np.float64)
+
+
+def _joined(base: Sequence[Products] | None, products: Iterator[Products]) -> Iterator[Products]:
+    """With the areas chosen before, whose units are added to those of the candidate."""
+    if base is None:
+        return products
+    return (one + before for one, before in zip(products, base, strict=True))
+
+
+def _best(splits: dict[str, Splits], region: str) -> str:
+    known = {area: values.mean() for area, values in splits.items() if np.isfinite(values).all()}
+    if not known:
+        raise ValueError(
+            f"no area of {list(splits)} predicts region {region!r}: their activity is the same for "
+            "all training stimuli; look at the model, its onset_ms and its timesteps"
+        )
+    return max(known, key=lambda area: known[area])
+
+
+def _improves(after: Splits, before: Splits) -> bool:
+    """By more than the standard error of the mean over splits."""
+    gain = after - before
+    return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
+def _added(best: str, joins: bool, splits: dict[str, Splits]) -> Added:
+    return Added(
+        area=best,
+        joins=joins,
+        scores={area: float(values.mean()) for area, values in splits.items()},
+        errors={area: float(v.std() / np.sqrt(len(v))) for area, v in splits.items()},
+    )

@@ -1,0 +1,201 @@
+"""Benchmarks by name: of data on this machine, and Brain-Score's own where theirs can be had."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from neurorec import datasets
+from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore.benchmarks import METRICS, WHOLE, benchmark
+from neurorec.datasets import DataUnavailableError
+
+brainscore_vision = import_brainscore()
+
+from botocore.exceptions import (  # noqa: E402
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+)
+from brainscore_core.benchmarks import Benchmark  # noqa: E402
+
+#: What local benchmarks are called.
+PATTERN: Final = "DATASET[@SESSION][/REGION]:METRIC"
+#: Degrees that stimuli span of which the data set does not say it. What Brain-Score's own
+#: benchmarks of V4 and IT show is as wide.
+USUAL_DEGREES: Final = 8
+#: Readers of data sets that have both stimuli and the responses to them.
+_WHOLE_READERS: Final = ("npy_zip",)
+#: Packages that metrics of Brain-Score import and do not declare.
+_UNDECLARED: Final[Mapping[str, str]] = MappingProxyType({"ost": "tensorflow"})
+_LOCAL: Final = re.compile(
+    r"(?P<data>[^@/:]+)(@(?P<session>[^/:]+))?(/(?P<region>[^:]+))?:(?P<m>.+)"
+)
+_REGISTERED: Final = re.compile(r"benchmark_registry\[['\"]([^'\"]+)['\"]\]")
+
+
+def open_benchmark(
+    name: str,
+    *,
+    visual_degrees: float | int | None = None,
+    number_of_trials: int = 1,
+    ceiling: float | None = None,
+    folder: str | Path | None = None,
+) -> Benchmark:
+    """The benchmark of this name; nothing is installed for it.
+
+    Parameters
+    ----------
+    name
+        ``DATASET[@SESSION][/REGION]:METRIC`` of a data set that neurorec knows, such as
+        ``cowley-2023@210325:pls``, or an identifier of Brain-Score, such as
+        ``MajajHong2015public.IT-pls``.
+    visual_degrees, number_of_trials, ceiling, folder
+        Of local data, as in :func:`neurorec.brainscore.benchmark`. Where neither they nor the data
+        set say how wide the stimuli were, we take 8 degrees.
+
+    Raises
+    ------
+    ValueError
+        If there is no such benchmark, with those of a similar name.
+    DataUnavailableError
+        If Brain-Score's data cannot be reached, or are private.
+    ImportError
+        If the benchmark needs a package that is not installed.
+    """
+    local = _LOCAL.fullmatch(name)
+    if local is None:
+        return _of_brainscore(name)
+    if local["data"] not in datasets.names():
+        raise ValueError(
+            f"there is no data set {local['data']!r} for the benchmark {name!r}{_near(name)}; "
+            f"neurorec knows {', '.join(datasets.names())}"
+        )
+    session = {} if local["session"] is None else {"session": local["session"]}
+    data = datasets.load(local["data"], **session)
+    shown = None if data.stimuli is None else data.stimuli.visual_degrees
+    known = shown if visual_degrees is None else visual_degrees
+    return benchmark(
+        data,
+        metric=local["m"],
+        region=local["region"],
+        visual_degrees=USUAL_DEGREES if known is None else known,
+        number_of_trials=number_of_trials,
+        ceiling=ceiling,
+        folder=folder,
+    )
+
+
+def local_benchmarks() -> tuple[str, ...]:
+    """Names of the benchmarks whose data lie on this machine, for each session and metric."""
+    return tuple(
+        f"{name}{session}:{metric}"
+        for name in datasets.names()
+        for session in _sessions_here(name)
+        for metric in (*METRICS, *WHOLE)
+    )
+
+
+def brainscore_identifiers() -> tuple[str, ...]:
+    """Identifiers of the benchmarks that the installed Brain-Score knows, sorted.
+
+    They are read, as Brain-Score does it, from the text of its plugins. Those whose data are there
+    for all have ``public`` in their name.
+    """
+    (package,) = brainscore_vision.__path__
+    files = Path(package).glob("benchmarks/*/__init__.py")
+    texts = (file.read_text(encoding="utf-8") for file in files)
+    return tuple(sorted({name for text in texts for name in _REGISTERED.findall(text)}))
+
+
+def _sessions_here(name: str) -> list[str]:
+    """``@SESSION`` of those whose files are here, or nothing where there are no sessions."""
+    from neurorec.datasets.fetch import locate
+
+    manifest = datasets.info(name)
+    if manifest.reader not in _WHOLE_READERS:
+        return []
+    common = [file for file in manifest.files if file.session is None]
+    sessions = sorted({file.session for file in manifest.files if file.session is not None})
+    found = []
+    for session in sessions or [None]:
+        needed = [*common, *(f for f in manifest.files if session and f.session == session)]
+        if all(locate(manifest, file) is not None for file in needed):
+            found.append("" if session is None else f"@{session}")
+    return found
+
+
+def _of_brainscore(name: str) -> Benchmark:
+    if name not in brainscore_identifiers():
+        raise ValueError(
+            f"there is no benchmark {name!r}{_near(name)}; local data are named {PATTERN}, and "
+            "'neurorec score --list' shows what there is"
+        )
+    _check_packages(name)
+    try:
+        return brainscore_vision.load_benchmark(name)
+    except ImportError as error:
+        raise ImportError(_lacking(name, str(error.name or error))) from error
+    # Their download raises a bare Exception that holds those of boto3 in a list.
+    except Exception as error:
+        unavailable = _unavailable(name, list(_causes(error)))
+        if unavailable is None:
+            raise
+        raise unavailable from error
+
+
+def _check_packages(name: str) -> None:
+    for metric, package in _UNDECLARED.items():
+        if name.endswith(f"-{metric}") and find_spec(package) is None:
+            raise ImportError(_lacking(name, package))
+
+
+def _lacking(name: str, package: str) -> str:
+    ours = "; neurorec has the metric without it, DATASET:ost" if name.endswith("-ost") else ""
+    return (
+        f"the benchmark {name} needs {package}, which is not installed and which neurorec does not "
+        f"install by itself{ours}"
+    )
+
+
+def _unavailable(name: str, causes: list[BaseException]) -> Exception | None:
+    """What to say of data that did not come; None if that was not the reason."""
+    local = ", ".join(sorted({one.partition(":")[0] for one in local_benchmarks()})) or "none here"
+    instead = f"benchmarks of local data ({local}) need no network"
+    refusals = [error for error in causes if isinstance(error, ClientError)]
+    codes = {str(error.response.get("Error", {}).get("Code")) for error in refusals}
+    if any(isinstance(error, HTTPClientError) for error in causes):
+        return DataUnavailableError(
+            f"the data of {name} lie on Brain-Score's storage, which cannot be reached from here; "
+            f"connect to the network and try again; {instead}"
+        )
+    if codes & {"404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion"}:
+        return DataUnavailableError(
+            f"the data of {name} are not where this version of Brain-Score looks for them; install "
+            f"a newer brainscore-vision; {instead}"
+        )
+    if codes or any(isinstance(error, NoCredentialsError) for error in causes):
+        return DataUnavailableError(
+            f"the data of {name} are private: Brain-Score's storage refuses them to who has no "
+            f"credentials; score it by submitting the model, or take a public one, such as "
+            f"MajajHong2015public.IT-pls; {instead}"
+        )
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """``error``, the errors it holds, and those from which it came."""
+    yield error
+    held = [one for given in error.args if isinstance(given, list | tuple) for one in given]
+    for one in (*held, error.__cause__):
+        if isinstance(one, BaseException):
+            yield from _causes(one)
+
+
+def _near(name: str) -> str:
+    known = [*local_benchmarks(), *brainscore_identifiers()]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    return f", but {' and '.join(near)}" if near else ""

@@ -1,0 +1,70 @@
+"""Reading the file of a choice of regions."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+#: Changes when the file means something else.
+FORMAT: Final = 1
+
+
+def read_regions(path: str | Path) -> dict[str, list[str]]:
+    """Areas of each region, of a file that :meth:`RegionFit.to_json` wrote.
+
+    A file that a person wrote may hold nothing but ``{"V4": "V4", "IT": ["PIT", "AIT"]}``.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file.
+    """
+    content = _content(Path(path))
+    regions = content.get("regions", content)
+    listed = {k: [v] if isinstance(v, str) else v for k, v in _mapping(regions, path).items()}
+    for region, areas in listed.items():
+        if not (isinstance(areas, list) and areas and all(isinstance(a, str) for a in areas)):
+            raise ValueError(
+                f"{path}: region {region!r} must be one area or a list of them, got "
+                f"{regions[region]!r}"
+            )
+    return listed
+
+
+def read_training_stimuli(path: str | Path) -> dict[str, str]:
+    """Digest of each stimulus on which a choice rests, of a file of :meth:`RegionFit.to_json`.
+
+    Raises
+    ------
+    ValueError
+        If the file does not say.
+    """
+    content = _content(Path(path))
+    if "training_stimuli" not in content:
+        raise ValueError(
+            f"{path} does not say on which stimuli its regions were chosen; write it with "
+            "RegionFit.to_json, or 'neurorec brainscore regions'"
+        )
+    return {str(k): str(v) for k, v in _mapping(content["training_stimuli"], path).items()}
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON file of regions: {error}") from None
+    content = _mapping(content, path)
+    if content.get("format", FORMAT) != FORMAT:
+        raise ValueError(
+            f"{path} has format {content['format']!r} and this neurorec reads {FORMAT}; write it "
+            "anew with 'neurorec brainscore regions'"
+        )
+    return content
+
+
+def _mapping(value: Any, path: str | Path) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError(
+            f'{path} must hold regions such as {{"V4": "V4", "IT": ["PIT", "AIT"]}}, got '
+            f"{json.dumps(value)[:60]}"
+        )
+    return value

@@ -1,0 +1,86 @@
+"""Stimuli on which a choice rests, and those that are left to be scored."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from neurorec.datasets.neural_data import NeuralData
+from neurorec.stimuli import StimulusSet
+
+
+def chosen_stimuli(data: NeuralData, fraction: float | int, seed: int) -> NeuralData:
+    """A random share of the stimuli that have responses, with the responses to them.
+
+    Raises
+    ------
+    ValueError
+        If there are no stimuli or responses, or the share is none of (0, 1].
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"train_fraction must be above 0 and at most 1, got {fraction}")
+    names = _with_responses(data)
+    n = max(round(fraction * len(names)), 1)
+    drawn = np.random.default_rng(seed).permutation(len(names))[:n]
+    return restricted(data, [names[i] for i in sorted(drawn.tolist())])
+
+
+def left_to_score(data: NeuralData, training: Mapping[str, str]) -> NeuralData:
+    """``data`` without the stimuli in ``training``, nor any that looks the same.
+
+    Raises
+    ------
+    ValueError
+        If there are no stimuli or responses, or none is left.
+    """
+    known = set(training.values())
+    names = _with_responses(data)
+    found = digests(restricted(data, names))
+    left = [name for name in names if name not in training and found[name] not in known]
+    if not left:
+        raise ValueError(
+            f"all {len(names)} stimuli of {data.identifier} were used to choose regions, so that "
+            "none is left to score; choose with a smaller train_fraction, or score other data"
+        )
+    return restricted(data, left)
+
+
+def digests(data: NeuralData) -> dict[str, str]:
+    """SHA-256 of the pixels of each stimulus, by its identifier."""
+    stimuli = _stimuli(data)
+    images = (image for block in stimuli.blocks() for image in block)
+    return {
+        name: hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
+        for name, image in zip(stimuli.stimulus_ids, images, strict=True)
+    }
+
+
+def restricted(data: NeuralData, names: list[str]) -> NeuralData:
+    """Stimuli of these names, and the responses to them."""
+    stimuli, assembly = _stimuli(data), data.assembly
+    wanted = set(names)
+    taken = [i for i, name in enumerate(stimuli.stimulus_ids) if name in wanted]
+    assert assembly is not None
+    shown = np.isin(assembly["stimulus_id"].values, names)
+    return replace(
+        data,
+        stimuli=stimuli.select(np.array(taken)),
+        assembly=assembly.isel(presentation=np.flatnonzero(shown)),
+    )
+
+
+def _with_responses(data: NeuralData) -> list[str]:
+    """Names of the stimuli that have responses, in the order of the stimulus set."""
+    stimuli: Any = _stimuli(data)
+    if data.assembly is None:
+        raise ValueError(f"{data.identifier} has no responses, by which areas could be chosen")
+    known = set(data.assembly["stimulus_id"].values.tolist())
+    return [name for name in stimuli.stimulus_ids if name in known]
+
+
+def _stimuli(data: NeuralData) -> StimulusSet:
+    if data.stimuli is None:
+        raise ValueError(f"{data.identifier} has no stimuli that a model could be shown")
+    return data.stimuli
