@@ -201,6 +201,7 @@ class TestRegions:
     def test_given_ones_are_all_there_are(self):
         made = subject("cornet-z", {"IT": "V4"})
         assert made.regions == {"IT": ("V4",)}
+        assert made.timeline.end_ms == 10_000  # a wiring of one timestep has no time either
 
     def test_none(self):
         with pytest.raises(
