@@ -252,7 +252,8 @@ def _add_products(total: Tensor, activity: Tensor) -> None:
     if len(activity) == 1 and activity.device.type == "cpu":
         # NumPy sees that both factors are one array, and makes half of the products.
         values = activity[0].numpy()
-        total[0] += torch.from_numpy(values @ values.T)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is found later
+            total[0] += torch.from_numpy(values @ values.T)
         return
     n = activity.shape[1]
     height = -(-n // _BANDS)

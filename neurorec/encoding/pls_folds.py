@@ -47,7 +47,8 @@ class _Folds(NamedTuple):
     eigenvalues, basis
         Of ``Y' C K C Y``, descending.
     floor_features, floor_responses
-        What is rounding, as in the solver of one fold.
+        What is rounding: as in the solver of one fold, of the inner products and responses of all
+        stimuli, since those of a fold are differences of them.
     """
 
     kept: Float[Tensor, "fold row"]
@@ -124,14 +125,13 @@ def _prepared(shared: _Shared, kept: Tensor) -> _Folds:
     eps = torch.finfo(gram.dtype).eps
     rounding = counts.clamp_min(y.shape[1]) * eps
     size = (kept * gram.diagonal()).amax(dim=1)
-    spread = (kept @ y.square()).sum(dim=1) - counts * mean.square().sum(dim=1)
     return _Folds(
         kept,
         mean,
         eigenvalues.flip(1),
         basis.flip(2).contiguous(),
         rounding * torch.maximum(torch.linalg.matrix_norm(gram), size),
-        rounding * spread.clamp_min(0).sqrt(),
+        rounding * torch.linalg.matrix_norm(y),
     )
 
 
