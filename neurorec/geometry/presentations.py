@@ -66,6 +66,8 @@ class Presentations:
         self, responses: Num[np.ndarray, "presentation unit time_bin"]
     ) -> Float64[np.ndarray, "stimulus unit time_bin"]:
         """Sums over the repetitions of each stimulus."""
+        if len(self.rows) == self.n_stimuli and (self.counts == 1).all():
+            return responses[self.rows[np.argsort(self.stimulus)]].astype(np.float64, copy=False)
         ones = np.ones(len(self.rows))
         adding = csr_array((ones, (self.stimulus, self.rows)), (self.n_stimuli, len(responses)))
         flat = adding @ responses.reshape(len(responses), -1)
