@@ -28,8 +28,8 @@ def layer_dataset(
     cells: Sequence[Sequence[Score]], layers: Layers, benchmark: Any, metric: str
 ) -> xr.Dataset:
     """Scores by area and timestep, with what they are made of and when each was."""
-    numbers = {name: _values(cells, name) for name in QUANTITIES}
-    n_bins = numbers["score"].shape[2]
+    n_bins = max(_part(score, "score").size for row in cells for score in row)
+    numbers = {name: _values(cells, name, n_bins) for name in QUANTITIES}
     starts, ends = np.array(layers.limits).T
     coords = {
         "area": list(layers.areas),
@@ -46,11 +46,11 @@ def layer_dataset(
     )
 
 
-def _values(cells: Sequence[Sequence[Score]], name: str) -> np.ndarray:
-    """(area, timestep, time_bin)."""
-    each = [[_part(score, name) for score in row] for row in cells]
-    n_bins = max(part.size for row in each for part in row)
-    return np.array([[np.broadcast_to(part, n_bins) for part in row] for row in each])
+def _values(cells: Sequence[Sequence[Score]], name: str, n_bins: int) -> np.ndarray:
+    """(area, timestep, time_bin); a ceiling may be one for all bins."""
+    return np.array(
+        [[np.broadcast_to(_part(score, name), n_bins) for score in row] for row in cells]
+    )
 
 
 def _part(score: Score, name: str) -> np.ndarray:

@@ -178,7 +178,7 @@ class Kept:
             return self._tidy(stored[()])
 
     def _tidy(
-        self, values: Float[np.ndarray, "repetition stimulus neuroid time_bin"]
+        self, values: Float[np.ndarray, "repetition stimulus neuroid kept_bin"]
     ) -> Float[np.ndarray, "presentation neuroid time_bin"]:
         """With one axis of presentations, and the time bins that count."""
         flat = values.reshape(-1, *values.shape[2:])

@@ -271,4 +271,5 @@ def _dataset(
 def _rows(scores: xr.Dataset) -> list[dict[str, Any]]:
     """One for each candidate that was scored."""
     table = scores.to_dataframe().reset_index()
-    return table[table["score"].notna()].to_dict("records")
+    table = table[table["score"].notna()]
+    return [dict(zip(table, row, strict=True)) for row in table.to_numpy(dtype=object).tolist()]

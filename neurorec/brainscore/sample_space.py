@@ -131,10 +131,11 @@ def _compared(
 
 def _rank_correlation(first: Products, second: Products) -> float:
     """Spearman correlation of the distances 1 - r between patterns."""
-    distances = [_distances(products) for products in (first, second)]
-    if any(np.ptp(one) == 0 or np.isnan(one).any() for one in distances):
+    one, two = _distances(first), _distances(second)
+    if np.isnan(one + two).any() or min(np.ptp(one), np.ptp(two)) == 0:
         return float("nan")
-    return float(scipy.stats.spearmanr(*distances)[0])
+    ranks = [scipy.stats.rankdata(distances) for distances in (one, two)]
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def _distances(products: Products) -> Float64[np.ndarray, " pair"]:

@@ -111,8 +111,7 @@ def layer_scores_table(scores: xr.Dataset, *, quantity: str = "score") -> pd.Dat
     Limits of timesteps and of time bins are in ms, NaN where the result does not say.
     """
     values, _ = _checked(scores, quantity)
-    n_bins, n_areas, n_steps = values.shape
-    shape = values.shape
+    shape = n_bins, _, n_steps = values.shape
     areas = np.array(names(scores, "area"))[None, :, None]
     best = np.zeros(shape, dtype=bool)
     for number, one in enumerate(values):
