@@ -47,10 +47,14 @@ def layer_dataset(
 
 
 def _values(cells: Sequence[Sequence[Score]], name: str, n_bins: int) -> np.ndarray:
-    """(area, timestep, time_bin); a ceiling may be one for all bins."""
-    return np.array(
-        [[np.broadcast_to(_part(score, name), n_bins) for score in row] for row in cells]
-    )
+    """(area, timestep, time_bin)."""
+    return np.array([[_over_bins(_part(score, name), n_bins) for score in row] for row in cells])
+
+
+def _over_bins(part: np.ndarray, n_bins: int) -> np.ndarray:
+    """One for each time bin, or for all; NaN where it is of splits or neuroids."""
+    fits = part.size in (1, n_bins)
+    return np.broadcast_to(part if fits else np.nan, n_bins)
 
 
 def _part(score: Score, name: str) -> np.ndarray:
