@@ -161,6 +161,6 @@ def _rows(fitted: "RegionFit") -> list[tuple[str, str, float, float, bool]]:
             cells = fitted.scores.sel(region=region, n_areas=n_areas).dropna("area")
             together = [" + ".join([*areas[:step], str(name)]) for name in cells["area"].values]
             columns = (cells[name].values.tolist() for name in ("score", "error", "chosen"))
-            rows = [(region, *row) for row in zip(together, *columns, strict=True)]
-            found += sorted(rows, key=lambda row: -row[2])
+            rows = sorted(zip(*columns, together, strict=True), reverse=True)
+            found += [(region, name, *numbers) for *numbers, name in rows]
     return found
