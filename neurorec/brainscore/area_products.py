@@ -1,49 +1,19 @@
 """Inner products of stimuli over the units of an area, at each timestep, from what a pass kept."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final
 
 import numpy as np
-import torch
-from jaxtyping import Float64, Int
-from torch import Tensor
+from jaxtyping import Int
 
 from neurorec.brainscore.passes import Kept
+from neurorec.brainscore.products import Products
 from neurorec.gram import ahead, products_and_sums, resolve_device
 
 #: Of the matrices that exist at any one time.
 MATRIX_BYTES: Final = 2**30
 #: Of a block of units.
 BLOCK_BYTES: Final = 64 * 2**20
-
-
-@final
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Products:
-    """What readouts and similarities need of units, whatever their number.
-
-    Parameters
-    ----------
-    gram
-        Inner products over units.
-    sums
-        Sum of each stimulus over units.
-    n_units
-        Number of units.
-    """
-
-    gram: Float64[Tensor, "stimulus stimulus"]
-    sums: Float64[Tensor, " stimulus"]
-    n_units: int
-
-    def __add__(self, other: "Products") -> "Products":
-        """Products over the units of both."""
-        return Products(
-            gram=self.gram + other.gram,
-            sums=self.sums + other.sums,
-            n_units=self.n_units + other.n_units,
-        )
 
 
 def products_over_time(
@@ -74,19 +44,14 @@ def products_over_time(
         times = slice(start, min(start + n_together, n_bins))
         n_units = 0
 
-        def blocks() -> Iterator[np.ndarray]:
+        def blocks() -> Iterator[tuple[int, np.ndarray]]:
             nonlocal n_units
             for values in kept.blocks(area, block_bytes=block_bytes):
                 n_units += values.shape[1]
-                yield values[stimuli, :, times]  # noqa: B023  (used up before the next group)
+                yield 0, values[stimuli, :, times]  # noqa: B023  (used up before the next group)
 
         grams, sums = products_and_sums(
             ahead(blocks()), centred=centred, device=str(resolve_device(device))
         )
         for gram, total in zip(grams, sums, strict=True):
             yield Products(gram=gram, sums=total, n_units=n_units)
-
-
-def tensor_of(values: np.ndarray, device: str) -> Float64[Tensor, "..."]:
-    """The same numbers where products are."""
-    return torch.from_numpy(values.astype(np.float64)).to(resolve_device(device))

@@ -58,6 +58,11 @@ class Folds:
             "stratification_coord", Split.Defaults.stratification_coord
         )
         self._split = Split(**options)
+        self.described = self._in_words(options)
+
+    def _in_words(self, options: Mapping[str, Any]) -> str:
+        n = options.get("splits", Split.Defaults.splits)
+        return f"{n} {'folds' if options.get('kfold') else 'splits'}"
 
     def split(self, responses: xr.DataArray) -> Iterator[tuple[Rows, Rows]]:
         """Yield rows of training and of held-out stimuli, both in ascending order.

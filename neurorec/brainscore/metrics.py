@@ -22,7 +22,7 @@ from neurorec.brainscore.similarity import (
     SimilarityMetric,
     cka,
     inner_products,
-    pattern_correlations,
+    pattern_distances,
     spearman_of_triangles,
     unbiased_cka,
 )
@@ -114,11 +114,12 @@ def _split(
 
 
 def _rdm(**options: Any) -> SimilarityMetric:
-    return SimilarityMetric(pattern_correlations, spearman_of_triangles, **options)
+    return SimilarityMetric(pattern_distances, spearman_of_triangles, centred=False, **options)
 
 
 def _cka(*, unbiased: bool = True, **options: Any) -> SimilarityMetric:
-    return SimilarityMetric(inner_products, unbiased_cka if unbiased else cka, **options)
+    measure = unbiased_cka if unbiased else cka
+    return SimilarityMetric(inner_products, measure, centred=True, **options)
 
 
 def _in_folds(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import xarray as xr
@@ -23,6 +23,8 @@ from neurorec.datasets.neural_data import NeuralData
 from neurorec.models import RecurrentModel
 
 Progress = Callable[[int, int], Any]
+#: Metrics of which candidates share the inner products of the areas chosen before.
+_METRICS: Final = ("pls", "ridge", "linear_predictivity")
 
 
 @final
@@ -112,7 +114,7 @@ def fit_regions(
     seed
         Of that draw.
     metric
-        ``"pls"`` or ``"ridge"``, or one with options, ``metric("pls", n_splits=5)``.
+        ``"pls"``, ``"ridge"`` or ``"linear_predictivity"``, or one with options, ``metric("pls", n_splits=5)``.
     progress
         Called with how many candidates are scored and how many there may be.
 
@@ -123,7 +125,7 @@ def fit_regions(
         timestep in any time bin, or no area predicts anything.
     """
     if isinstance(metric, str):
-        check_option("metric", metric, METRICS)
+        check_option("metric", metric, _METRICS)
     if max_areas < 1:
         raise ValueError(f"max_areas must be at least 1, got {max_areas}")
     whole = _loaded(data, session)

@@ -90,11 +90,7 @@ class SampleSpaceMetric(Metric):
         folds = list(self.splits.split(responses))
         measured = responses.values.astype(np.float64)
         predicted = held_out(self.readout, features, measured, folds, self.device)
-        scores = [
-            correlations(one, measured[test])
-            for one, (_, test) in zip(predicted, folds, strict=True)
-        ]
-        return neuroid_score(np.stack(scores), responses)
+        return score_of_folds(predicted, responses, folds)
 
 
 @final
@@ -157,6 +153,18 @@ def _split_score(r: Float64[np.ndarray, "neuroid time_bin"], known: xr.DataArray
     return score
 
 
+def score_of_folds(
+    predicted: Sequence[Float64[np.ndarray, "..."]],
+    responses: xr.DataArray,
+    folds: Sequence[tuple[Rows, Rows]],
+) -> Score:
+    """Score of the predictions (test, neuroid, time_bin) of each fold."""
+    measured = responses.values.astype(np.float64)
+    pairs = zip(predicted, folds, strict=True)
+    scores = [correlations(one, measured[test]) for one, (_, test) in pairs]
+    return neuroid_score(np.stack(scores), responses)
+
+
 def held_out(
     readout: Readout,
     features: xr.DataArray | np.ndarray,
@@ -170,15 +178,18 @@ def held_out(
         return [readout.predict(np.asarray(features), responses, *fold) for fold in folds]
     grams = gram(features, centred=True, device=device)
     bins = [
-        _of_folds(readout, one, y[..., t : t + 1].contiguous(), folds)
-        for t, one in enumerate(grams)
+        of_folds(readout, one, y[..., t : t + 1].contiguous(), folds) for t, one in enumerate(grams)
     ]
     return [torch.cat(fold, dim=2).cpu().numpy() for fold in zip(*bins, strict=True)]
 
 
-def _of_folds(
-    readout: SampleSpaceReadout, inner: Tensor, y: Tensor, folds: Sequence[tuple[Rows, Rows]]
+def of_folds(
+    readout: SampleSpaceReadout,
+    inner: Float64[Tensor, "row row"],
+    y: Float64[Tensor, "stimulus neuroid time_bin"],
+    folds: Sequence[tuple[Rows, Rows]],
 ) -> list[Tensor]:
+    """Predictions of each fold's test stimuli from centred inner products, for every time bin."""
     if isinstance(readout, FoldwiseReadout):
         return [one.held_out for one in readout.predict_folds_from_gram(inner, y, folds)]
     return [readout.predict_from_gram(inner, y, *fold).held_out for fold in folds]

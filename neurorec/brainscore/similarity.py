@@ -12,7 +12,9 @@ from scipy.stats import rankdata
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore._pairs import aligned, plain
 from neurorec.brainscore.folds import Folds
-from neurorec.gram import centre, gram
+from neurorec.brainscore.products import Products, products_of
+from neurorec.geometry.dissimilarity import DISSIMILARITIES
+from neurorec.gram import centre
 
 import_brainscore()
 
@@ -34,9 +36,11 @@ class SimilarityMetric(Metric):
     Parameters
     ----------
     matrix
-        What stands for a population: a matrix over pairs of stimuli.
+        What stands for a population: a matrix over pairs of stimuli, of its inner products.
     similarity
         Of two such matrices, each of some stimuli.
+    centred
+        Whether it is of units less their means over stimuli.
     crossvalidation_kwargs
         Score the held-out stimuli of each division, and average over divisions; every stimulus
         once if left out.
@@ -44,13 +48,15 @@ class SimilarityMetric(Metric):
 
     def __init__(
         self,
-        matrix: Callable[[xr.DataArray], Square],
+        matrix: Callable[[Products], Square],
         similarity: Callable[[Square, Square], float],
         *,
+        centred: bool,
         crossvalidation_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         self.matrix = matrix
         self.similarity = similarity
+        self.centred = centred
         given = crossvalidation_kwargs
         self.splits = None if given is None else Folds({"test_size": 0.9} | dict(given))
 
@@ -70,13 +76,18 @@ class SimilarityMetric(Metric):
                 f"this metric compares one time bin, got {second.sizes['time_bin']}; select one, "
                 "or average over them"
             )
+        a, b = (products_of(one, centred=self.centred)[0] for one in (first, second))
+        return self.of_products(a, b, second)
+
+    def of_products(self, first: Products, second: Products, responses: xr.DataArray) -> Score:
+        """The same, of inner products; ``responses`` say how stimuli are divided."""
         a, b = self.matrix(first), self.matrix(second)
         if self.splits is None:
             return Score(self.similarity(a, b))
         scores = Score(
             [
                 self.similarity(a[np.ix_(test, test)], b[np.ix_(test, test)])
-                for _, test in self.splits.split(second)
+                for _, test in self.splits.split(responses)
             ],
             dims=("split",),
         )
@@ -87,29 +98,29 @@ class SimilarityMetric(Metric):
         return score
 
 
-def inner_products(assembly: xr.DataArray) -> Square:
-    """Inner products of stimuli, less the mean over stimuli, which CKA is blind to."""
-    return gram(assembly, centred=True)[0].numpy()
+def inner_products(products: Products) -> Square:
+    """Inner products of stimuli."""
+    return products.gram.cpu().numpy()
 
 
-def pattern_correlations(assembly: xr.DataArray) -> Square:
-    """Pearson's r over neuroids of every pair of stimuli: one less its dissimilarity.
+def pattern_distances(products: Products) -> Square:
+    """1 - Pearson's r over neuroids of every pair of stimuli.
 
     NaN in the row and column of a stimulus that excites all neuroids alike.
     """
-    values = assembly.values[..., 0].astype(np.float64)
-    values -= values.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values /= norms
-    return values @ values.T
+    distances = DISSIMILARITIES["correlation"](
+        products.gram[None].clone(), products.sums[None], products.n_units
+    )
+    return distances[0].cpu().numpy()
 
 
 def spearman_of_triangles(a: Square, b: Square) -> float:
     """Spearman's correlation of two matrices above the diagonal."""
     upper = np.triu_indices(len(a), k=1)
-    first, second = (rankdata(1 - np.clip(one[upper], -1, 1)) for one in (a, b))
-    return float(np.corrcoef(first, second)[0, 1])
+    first, second = a[upper], b[upper]
+    if np.isnan(first + second).any() or min(np.ptp(first), np.ptp(second)) == 0:
+        return float("nan")
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 def cka(a: Square, b: Square) -> float:
