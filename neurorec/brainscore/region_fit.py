@@ -15,7 +15,7 @@ from neurorec.brainscore.benchmarks import benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel
 from neurorec.brainscore.commitments import checked_areas
 from neurorec.brainscore.greedy import Added, added_one_by_one
-from neurorec.brainscore.metrics import METRICS, SampleSpaceMetric
+from neurorec.brainscore.metrics import SampleSpaceMetric
 from neurorec.brainscore.region_file import FORMAT, read_training_stimuli
 from neurorec.brainscore.sample_space import described
 from neurorec.brainscore.training_stimuli import chosen_stimuli, digests, left_to_score
@@ -114,7 +114,8 @@ def fit_regions(
     seed
         Of that draw.
     metric
-        ``"pls"``, ``"ridge"`` or ``"linear_predictivity"``, or one with options, ``metric("pls", n_splits=5)``.
+        ``"pls"``, ``"ridge"`` or ``"linear_predictivity"``, or one of these with options, such as
+        ``metric("pls", n_splits=5)``.
     progress
         Called with how many candidates are scored and how many there may be.
 
