@@ -41,6 +41,7 @@ class TestLocal:
         monkeypatch.setenv("NEUROREC_MIRROR", str(tmp_path))
         assert local_benchmarks() == ()
 
+    @pytest.mark.slow
     def test_wrong_names(self):
         with pytest.raises(ValueError, match="no data set 'cowley-2024'.* but cowley-2023@210325:pls"):
             open_benchmark("cowley-2024@210325:pls")
