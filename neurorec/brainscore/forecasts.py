@@ -31,6 +31,10 @@ _COPIES_OURS: Final = 3
 _COPIES_THEIRS: Final = 7
 #: Sums of Gram matrices, of float64, for each time bin.
 _GRAMS: Final = 4
+#: Of a pass, however small: what waits to be written, and the block that is averaged over time.
+_PASS_BYTES: Final = 256 * 2**20
+#: States of a batch that are alive at once, with what is computed from them.
+_BATCHES: Final = 4
 _FLOPS_TRIAL: Final = 384
 
 
@@ -179,6 +183,8 @@ def _of_ours(
     bins = len(model.expected_bins(facts.region, facts.time_bins))
     kept = 4 * n_stimuli * in_pass * bins
     memory = _metric_bytes(benchmark, facts, n_stimuli, n_units)
+    if not recorded:
+        memory = max(memory, _pass_bytes(model, plan))
     recording = min(plan.n_bytes * share, RECORDING_BYTES)
     seconds = 0.0 if recorded else plan.seconds * share
     return _pair(
@@ -236,6 +242,11 @@ def _pair(
 def _units_of(plan: Plan, area: str) -> int:
     address = area if "." in area else f"{area}.h"
     return next(p.n_units for p in plan.populations if p.address == address)
+
+
+def _pass_bytes(model: NeurorecBrainModel, plan: Plan) -> float:
+    numbers = sum(math.prod(shape) for shape in model.model.area_shapes.values())
+    return float(_PASS_BYTES + _BATCHES * 4 * numbers * plan.batch_size)
 
 
 def _metric_bytes(benchmark: Any, facts: BenchmarkFacts, n_stimuli: int, n_units: int) -> float:

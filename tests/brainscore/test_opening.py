@@ -41,6 +41,7 @@ class TestLocal:
         monkeypatch.setenv("NEUROREC_MIRROR", str(tmp_path))
         assert local_benchmarks() == ()
 
+    @pytest.mark.slow
     def test_wrong_names(self):
         with pytest.raises(
             ValueError, match="no data set 'cowley-2024'.* but cowley-2023@210325:pls"
@@ -76,7 +77,7 @@ class TestBrainScores:
             open_benchmark("nothing of the kind")
 
     def test_a_package_that_is_missing(self):
-        """tensorflow is in no declared dependency of Brain-Score 2.4.2."""
+        """Tensorflow is in no declared dependency of Brain-Score 2.4.2."""
         with pytest.raises(ImportError, match="needs tensorflow, .*neurorec does not install"):
             open_benchmark("Kar2019-ost")
 

@@ -1,0 +1,196 @@
+"""``neurorec score``: what is scored, shown, written, resumed and refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import neurorec as package
+from neurorec import datasets
+
+pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
+pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
+
+from neurorec.brainscore import Scores, open_benchmark, subject
+from neurorec.cli import INTERRUPTED, WRONG_INPUT
+from neurorec.models import build, save
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
+)
+
+REGIONS = ("--region", "V4=a2", "--region", "IT=a3", "--dt-ms", "20", "--device", "cpu")
+RIDGE, CKA = "cowley-2023@210325:ridge", "cowley-2023@210325:cka"
+
+
+@pytest.fixture
+def few(shared_data, monkeypatch, tmp_path):
+    """Some images of the session, instead of all."""
+    monkeypatch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
+    monkeypatch.setenv("NEUROREC_CACHE", str(tmp_path / "cache"))
+    data = datasets.load("cowley-2023", session="210325")
+    shown = data.stimuli.select(slice(0, 40))
+    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
+    part = replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
+    monkeypatch.setattr(datasets, "load", lambda name, **options: part)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    network = build("greco2025-fb", input_size=16, timesteps=5, seed=3)
+    path = tmp_path / "fb.safetensors"
+    save(network, path)
+    return path
+
+
+class TestScore:
+    def test_as_in_python(self, neurorec, few, checkpoint, tmp_path):
+        out = tmp_path / "s.json"
+        code, shown, said = neurorec("score", checkpoint, RIDGE, CKA, *REGIONS, "--out", out)
+        assert code == 0, said
+        assert "2 scores: about" in said
+        assert "free" in said
+        assert str(out) in shown
+        assert "score" in shown
+        found = Scores.from_json(out)
+        made = subject(checkpoint, {"V4": "a2", "IT": "a3"}, dt_ms=20.0, device="cpu")
+        for pair, name in zip(found.pairs, (RIDGE, CKA), strict=True):
+            call = open_benchmark(name)
+            assert pair.rows[0].score == float(call(made)), name
+            assert pair.model == made.identifier
+
+    def test_resume(self, neurorec, few, checkpoint, tmp_path):
+        out = tmp_path / "s.json"
+        first = neurorec("score", checkpoint, CKA, *REGIONS, "--out", out)
+        code, _, said = neurorec("score", checkpoint, CKA, *REGIONS, "--out", out)
+        assert (first[0], code) == (0, WRONG_INPUT)
+        assert "exists; name another file, or replace it with --force" in said
+        before = Scores.from_json(out)
+        code, _, said = neurorec(
+            "score", checkpoint, CKA, RIDGE, *REGIONS, "--out", out, "--resume"
+        )
+        assert code == 0, said
+        after = Scores.from_json(out)
+        assert after.pairs[0] == before.pairs[0], "with the seconds that it took then"
+        assert len(after.pairs) == 2
+        code, _, _ = neurorec("score", checkpoint, CKA, *REGIONS, "--out", out, "--force")
+        assert code == 0
+        assert len(Scores.from_json(out).pairs) == 1
+
+    def test_controls_and_layers(self, neurorec, few, checkpoint, tmp_path):
+        pytest.importorskip("neurorec.brainscore.layers")
+        out = tmp_path / "s.json"
+        code, shown, said = neurorec(
+            "score", checkpoint, CKA, *REGIONS, "--controls", "--layers", "--out", out
+        )
+        assert code == 0, said
+        names = [pair.model.rpartition("-")[0] for pair in Scores.from_json(out).pairs]
+        assert names[1:] == ["pixels-64", f"{names[0]}-untrained"]
+        assert all(area in shown for area in ("a1", "a2", "a3", "integration"))
+        assert all(f"t={step}" in shown for step in range(5))
+
+    def test_region_map(self, neurorec, few, checkpoint, tmp_path):
+        out, regions = tmp_path / "s.json", tmp_path / "regions.json"
+        regions.write_text(json.dumps({"V4": ["a2", "a3"]}))
+        time = ("--dt-ms", "20", "--device", "cpu")
+        code, _, said = neurorec(
+            "score", checkpoint, CKA, "--region-map", regions, *time, "--out", out
+        )
+        assert code == 0, said
+        (of_model,) = json.loads(out.read_text())["provenance"]["models"].values()
+        assert of_model["regions"] == {"V4": ["a2", "a3"]}
+
+    def test_means_need_a_ceiling(self, neurorec, few, checkpoint, tmp_path):
+        out = tmp_path / "s.json"
+        code, _, said = neurorec(
+            "score", checkpoint, CKA, *REGIONS, "--ceiling", "0.5", "--out", out
+        )
+        assert code == 0, said
+        assert Scores.from_json(out).pairs[0].rows[0].ceiling == 0.5
+
+
+class TestList:
+    def test_list(self, neurorec, shared_data, monkeypatch):
+        monkeypatch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
+        code, shown, _ = neurorec("score", "--list")
+        assert code == 0
+        assert "cowley-2023@210325:{pls,ridge" in shown
+        assert "MajajHong2015public.IT-pls" in shown
+        assert "MajajHong2015.IT-pls" not in shown
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("benchmark", "said"),
+        [
+            ("Kar2019-ost", "needs tensorflow"),
+            ("cowley-2023@210325:plss", "metric must be one of"),
+            ("MajajHong2015publik.IT-pls", "but MajajHong2015public.IT-pls"),
+        ],
+        ids=["package", "metric", "name"],
+    )
+    def test_one_line(self, neurorec, few, checkpoint, benchmark, said):
+        code, shown, error = neurorec("score", checkpoint, benchmark, *REGIONS)
+        assert (code, shown) == (WRONG_INPUT, "")
+        assert said in error
+        assert error.count("\n") == 1
+
+    def test_a_region_without_an_area(self, neurorec, few, checkpoint):
+        code, _, error = neurorec("score", checkpoint, CKA, "--region", "IT=a3")
+        assert code == WRONG_INPUT
+        assert "region 'V4' is not committed to an area" in error
+
+
+def started(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "neurorec.cli", *map(str, arguments)],
+        cwd=Path(package.__file__).parents[1],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+class TestProcess:
+    def test_offline(self, tmp_path, checkpoint):
+        """One line, and the exit code of wrong input, where Brain-Score's storage is not there."""
+        proxies = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+        nowhere = dict.fromkeys(proxies, "http://127.0.0.1:9")
+        command = ("score", checkpoint, "MajajHong2015public.IT-pls", *REGIONS)
+        done = started(*command, BRAINIO_HOME=str(tmp_path), **nowhere)
+        _, error = done.communicate(timeout=300)
+        assert done.returncode == WRONG_INPUT
+        assert error.startswith("neurorec: the data of MajajHong2015public.IT-pls lie on")
+        assert error.count("\n") == 1
+
+    def test_interrupted(self, shared_data, checkpoint, tmp_path):
+        """Ctrl-C after the first score keeps it, and --resume goes on."""
+        out = tmp_path / "s.json"
+        mirror = {"NEUROREC_MIRROR": str(shared_data / "mirror")}
+        # The second passes are of many trials, which takes longer than a look at the file.
+        command = ("score", checkpoint, CKA, RIDGE, *REGIONS, "--controls", "--out", out)
+        first = started(*command, **mirror)
+        deadline = time.monotonic() + 300
+        while not out.exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        first.send_signal(signal.SIGINT)
+        _, error = first.communicate(timeout=300)
+        assert first.returncode == INTERRUPTED, error
+        assert error.splitlines()[-1] == "neurorec: interrupted; what was finished is kept"
+        kept = Scores.from_json(out)
+        assert 1 <= len(kept.pairs) < 6
+        second = started(*command, "--resume", **mirror)
+        _, error = second.communicate(timeout=300)
+        assert second.returncode == 0, error
+        whole = Scores.from_json(out)
+        assert len(whole.pairs) == 6
+        assert whole.pairs[: len(kept.pairs)] == kept.pairs
