@@ -9,7 +9,7 @@ from neurorec.models import build
 from neurorec.recording import record
 from neurorec.stimuli import StimulusSet
 
-N_STIMULI, N_NEURONS, TIMESTEPS = 60, 6, 3
+N_STIMULI, N_NEURONS, TIMESTEPS = 48, 6, 3
 #: Time bin of the responses, in ms. The model's third timestep lies in the first of two.
 BIN = (70, 90)
 
@@ -30,10 +30,20 @@ def activity(stimuli, folder):
     return {area: recording.area(area).load().values for area in recording.areas}
 
 
-def readout(patterns, rng, n_neurons=N_NEURONS):
-    """Responses with variance 1, of which a tenth is noise, to one timestep."""
-    deviations = patterns - patterns.mean(axis=0)
-    signal = deviations @ rng.normal(size=(deviations.shape[1], n_neurons))
+def components(patterns, n):
+    """The largest, over stimuli."""
+    return np.linalg.svd(patterns - patterns.mean(axis=0), full_matrices=False)[0][:, :n]
+
+
+def readout(patterns, rng, *, n_neurons=N_NEURONS, beyond=None):
+    """Responses to the three largest components of one timestep; a tenth of them is noise.
+
+    Of what the ten largest of ``beyond`` do not hold, where it is given.
+    """
+    if beyond is not None:
+        known = components(beyond, 10)
+        patterns = patterns - known @ (known.T @ patterns)
+    signal = components(patterns, 3) @ rng.normal(size=(3, n_neurons))
     return signal / signal.std(axis=0) + 0.33 * rng.normal(size=signal.shape)
 
 
