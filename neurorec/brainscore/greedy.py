@@ -144,7 +144,7 @@ def _best(splits: dict[str, Splits], region: str) -> str:
 
 
 def _improves(after: Splits, before: Splits, test_fraction: float | int) -> bool:
-    r"""By more than two standard errors of the mean over splits that share stimuli.
+    r"""By more than a standard error of the mean over splits that share stimuli.
 
     .. math:: \sigma^2 \left(\frac{1}{J} + \frac{f}{1 - f}\right)
 
@@ -153,7 +153,7 @@ def _improves(after: Splits, before: Splits, test_fraction: float | int) -> bool
     """
     gain = after - before
     variance = gain.var(ddof=1) * (1 / len(gain) + test_fraction / (1 - test_fraction))
-    return bool(gain.mean() > 2 * np.sqrt(variance))
+    return bool(gain.mean() > np.sqrt(variance))
 
 
 def _added(best: str, joins: bool, splits: dict[str, Splits]) -> Added:

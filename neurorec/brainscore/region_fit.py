@@ -89,8 +89,8 @@ def fit_regions(
     (``train_fraction=1`` here) has others.
 
     With several ``max_areas``, the area that helps most joins those chosen before, as long as the
-    mean improvement over splits is more than two standard errors, corrected for the stimuli that
-    splits share. Units of all areas have the same penalty, so that areas of large activity weigh
+    mean improvement over splits is more than its standard error, corrected for the stimuli that
+    splits share: a rule to stop, no test. Units of all areas have the same penalty, so that areas of large activity weigh
     more, as they do in Brain-Score.
 
     Parameters
