@@ -2,20 +2,50 @@
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from neurorec import assemblies
 from neurorec.datasets import NeuralData
-from neurorec.models import build
+from neurorec.models.adapters import per_timestep
 from neurorec.recording import record
 from neurorec.stimuli import StimulusSet
 
-N_STIMULI, N_NEURONS, TIMESTEPS = 60, 6, 3
-#: Time bin of the responses, in ms. The model's third timestep lies in the first of two.
+N_STIMULI, N_NEURONS, TIMESTEPS = 48, 6, 3
+AREAS = ("a1", "a2", "a3")
+#: Time bin of the responses, in ms.
 BIN = (70, 90)
 
 
-def network(name="fb"):
-    return build(f"greco2025-{name}", input_size=8, timesteps=TIMESTEPS).eval()
+class Area(nn.Module):
+    """Units that look at all pixels, at each timestep with weights of their own."""
+
+    def __init__(self, seed):
+        super().__init__()
+        drawn = torch.Generator().manual_seed(seed)
+        self.weight = nn.Parameter(torch.randn(TIMESTEPS, 8 * 8 * 3, 4, generator=drawn))
+
+    def forward(self, x, timestep):
+        return x.flatten(1) @ self.weight[timestep]
+
+
+class Independent(nn.Module):
+    """Areas that know nothing of one another, nor of what they were a timestep before."""
+
+    def __init__(self):
+        super().__init__()
+        self.areas = nn.ModuleDict({name: Area(seed) for seed, name in enumerate(AREAS)})
+
+    def forward(self, x):
+        for timestep in range(TIMESTEPS):
+            shown = [area(x, timestep) for area in self.areas.values()]
+        return shown[-1]
+
+
+def network():
+    """With timesteps of 10 ms."""
+    areas = {name: f"areas.{name}" for name in AREAS}
+    return per_timestep(Independent().eval(), areas, input_size=8)
 
 
 def images(n=N_STIMULI, seed=0):
@@ -31,7 +61,7 @@ def activity(stimuli, folder):
 
 
 def readout(patterns, rng, n_neurons=N_NEURONS):
-    """Responses with variance 1, of which a tenth is noise, to one timestep."""
+    """Responses to one timestep, a tenth of whose variance is noise."""
     deviations = patterns - patterns.mean(axis=0)
     signal = deviations @ rng.normal(size=(deviations.shape[1], n_neurons))
     return signal / signal.std(axis=0) + 0.33 * rng.normal(size=signal.shape)

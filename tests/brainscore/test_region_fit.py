@@ -22,13 +22,13 @@ from neurorec.brainscore import (
 from neurorec.brainscore.region_file import read_training_stimuli
 from neurorec.models import build
 
-from .simulated import N_STIMULI, TIMESTEPS, activity, images, network, readout, recorded
+from .simulated import N_STIMULI, activity, images, network, readout, recorded
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
 )
 
-RIDGE = metric("ridge", n_splits=4, stratification_coord=None)
+RIDGE = metric("ridge", n_splits=6, train_size=0.7, stratification_coord=None)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def data(stimuli, seen):
     """V4 reads a1 at timestep 1; IT reads a1 and a3 at timestep 1; the bin is that timestep."""
     rng = np.random.default_rng(0)
     v4 = readout(seen["a1"][:, :, 1], rng)
-    it = readout(seen["a1"][:, :, 1], rng) + 2 * readout(seen["a3"][:, :, 1], rng)
+    it = readout(seen["a1"][:, :, 1], rng) + 1.5 * readout(seen["a3"][:, :, 1], rng)
     responses = np.concatenate([v4, it], axis=1)[:, :, None]
     return recorded(stimuli, responses, regions=["V4"] * 6 + ["IT"] * 6)
 
@@ -60,10 +60,10 @@ def fit(tmp_path):
     return answer
 
 
-def subject(name="fb", **settings):
+def subject(**settings):
     """A model whose timestep 1 is the time bin of the data."""
     settings = {"dt_ms": 20, "onset_ms": 50, "device": "cpu", **settings}
-    return NeurorecBrainModel(network(name), {"V1": "a1"}, **settings)
+    return NeurorecBrainModel(network(), {"V1": "a1"}, **settings)
 
 
 def test_the_true_area_of_each_region(data, fit):
@@ -75,15 +75,16 @@ def test_the_true_area_of_each_region(data, fit):
 
 
 def test_areas_join_as_long_as_they_help(data, fit):
-    fitted = fit(data, max_areas=4)
-    assert fitted.regions["V4"] == ["a1"]
-    assert sorted(fitted.regions["IT"]) == ["a1", "a3"]
+    fitted = fit(data, max_areas=3)
+    assert fitted.regions == {"V4": ["a1"], "IT": ["a3", "a1"]}
     scores = fitted.scores["score"].sel(region="IT")
     one, two = (float(scores.sel(n_areas=n).max()) for n in (1, 2))
     assert two > one
-    # A third was tried and not taken, a fourth was not tried.
-    tried = np.isfinite(scores).sum("area").values.tolist()
-    assert tried == [4, 3, 2, 0]
+    # A third was tried for IT and not taken, nor was a second for V4.
+    assert np.isfinite(scores).sum("area").values.tolist() == [3, 2, 1]
+    tried = np.isfinite(fitted.scores["score"].sel(region="V4")).sum("area").values.tolist()
+    assert tried == [3, 2, 0]
+    assert fitted.scores["chosen"].sum(["n_areas", "area"]).values.tolist() == [2, 1]
 
 
 def test_the_score_of_areas_together_is_that_of_a_region_of_both(data, fit, tmp_path):
@@ -144,7 +145,8 @@ class TestLeakage:
         call = benchmark(left, region="V4", metric=RIDGE, ceiling=1.0, folder=tmp_path)
         assert set(call._assembly["stimulus_id"].values) == set(left.stimuli.stimulus_ids)
         model = NeurorecBrainModel(network(), fitted.regions, dt_ms=20, onset_ms=50, device="cpu")
-        assert float(call(model)) > 0.25
+        # Of the largest r² that noise allows, 1 / 1.11.
+        assert float(call(model)) > 0.6
 
     def test_the_same_picture_under_another_name(self, data, fit, stimuli):
         fitted = fit(data)
@@ -162,7 +164,7 @@ class TestLeakage:
     def test_nothing_is_left(self, data, fit):
         fitted = fit(data, train_fraction=1)
         assert len(fitted.training_stimuli) == N_STIMULI
-        with pytest.raises(ValueError, match="all 60 stimuli of simulated were used to choose"):
+        with pytest.raises(ValueError, match="all 48 stimuli of simulated were used to choose"):
             held_out(data, fitted)
 
     def test_the_draw_follows_from_its_seed(self, data, fit):
@@ -185,10 +187,10 @@ class TestFiles:
         assert content["provenance"]["data"] == "simulated"
         assert content["provenance"]["model"] == subject().identifier
         assert content["provenance"]["metric"] == (
-            "Ridge(penalties=[1.0], selection=leave_one_out), 4 splits"
+            "Ridge(penalties=[1.0], selection=leave_one_out), 6 splits"
         )
         rows = content["scores"]
-        assert len(rows) == 2 * (4 + 3)
+        assert len(rows) == 2 * (3 + 2)
         best = max((r for r in rows if r["n_areas"] == 1 and r["region"] == "V4"), key=_score)
         assert (best["area"], best["chosen"]) == ("a1", True)
         NeurorecBrainModel(network(), read_regions(path))
@@ -246,12 +248,11 @@ def test_wrong_inputs(data, fit):
         fit_regions(3, data, metric=RIDGE)
 
 
-def test_areas_that_do_not_vary(data, fit):
-    """a3 has not heard of the stimulus at the first timestep."""
-    late = subject(onset_ms=70)
-    assert TIMESTEPS == 3
-    with pytest.raises(ValueError, match=r"no area of \['a3'\] predicts region 'IT'"):
-        fit(data, made=late, areas="a3", regions="IT")
+def test_areas_that_predict_nothing(data, fit, stimuli):
+    """All pictures are the same, so that activity does not vary."""
+    grey = replace(stimuli, pixels=np.zeros_like(stimuli.pixels))
+    with pytest.raises(ValueError, match=r"no area of \['a1', 'a2', 'a3'\] predicts region 'V4'"):
+        fit(replace(data, stimuli=grey), regions="V4")
 
 
 @pytest.mark.slow
