@@ -114,6 +114,8 @@ def _subject(
     _check_wiring(model)
     made = subject(model, regions, **settings)
     _check_wiring(made)
+    assert isinstance(made, NeurorecBrainModel)
+    assert isinstance(made.model, RecurrentNetwork)
     kept = {setting: made.settings[setting] for setting in SETTINGS}
     return NeurorecBrainModel(made.model, made.regions, identifier=name, **kept), made.model
 
