@@ -80,7 +80,8 @@ def named(text: str, *, seed: int) -> Source:
     if path.is_dir():
         return Source(model=open_plugin(path))
     if path.suffix in (".yaml", ".yml"):
-        return Source(model=models.build(path, seed=seed))
+        network = models.build(path, seed=seed)
+        return Source(model=network, name=f"{network.name}-untrained")
     if path.suffix == ".safetensors":
         return _checkpoint(path)
     if path.suffix in WEIGHT_SUFFIXES:
