@@ -87,6 +87,7 @@ def benchmark(
             f"{data.identifier} does not say how wide its stimuli were; give visual_degrees, 8 is "
             "usual in Brain-Score"
         )
+    ceiling_func = _ceiling(responses, ceiling)
     digest = _digest(responses, ceiling)
     stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
     packed = to_brainio(_with_limits_alone(assemblies.average_repetitions(responses)))
@@ -104,7 +105,7 @@ def benchmark(
         similarity_metric=found,
         visual_degrees=degrees,
         number_of_trials=number_of_trials,
-        ceiling_func=_ceiling(responses, ceiling),
+        ceiling_func=ceiling_func,
         version=_VERSION,
         parent=area,
         bibtex=None,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import torch
 
@@ -21,7 +21,6 @@ from neurorec.recording.plan import LOGITS, Plan
 
 import_brainscore()
 
-from brainscore_core.benchmarks import Benchmark  # noqa: E402
 from brainscore_vision.benchmark_helpers.memory import available_memory_gb  # noqa: E402
 from brainscore_vision.model_interface import BrainModel  # noqa: E402
 
@@ -124,7 +123,7 @@ class Forecast:
 
 def forecast(
     models: Sequence[BrainModel],
-    benchmarks: Sequence[Benchmark],
+    benchmarks: Sequence[Any],
     *,
     folder: str | Path | None = None,
 ) -> Forecast:
@@ -151,7 +150,7 @@ def forecast(
 
 
 def _of_model(
-    model: BrainModel, benchmarks: Sequence[tuple[Benchmark, BenchmarkFacts]]
+    model: BrainModel, benchmarks: Sequence[tuple[Any, BenchmarkFacts]]
 ) -> list[PairForecast]:
     found, recorded, every = [], set[tuple[object, ...]](), [facts for _, facts in benchmarks]
     for benchmark, facts in benchmarks:
@@ -160,15 +159,17 @@ def _of_model(
             found.append(_pair(model, facts, **unknown, memory=math.nan, disk=math.nan, s=math.nan))
             continue
         passed = (tuple(facts.stimuli), facts.trials)
-        cost = _of_ours if isinstance(model, NeurorecBrainModel) else _of_others
         with expecting(model, facts, every):
-            found.append(cost(model, benchmark, facts, passed in recorded))
+            if isinstance(model, NeurorecBrainModel):
+                found.append(_of_ours(model, benchmark, facts, passed in recorded))
+            else:
+                found.append(_of_others(model, benchmark, facts))
         recorded.add(passed)
     return found
 
 
 def _of_ours(
-    model: NeurorecBrainModel, benchmark: Benchmark, facts: BenchmarkFacts, recorded: bool
+    model: NeurorecBrainModel, benchmark: Any, facts: BenchmarkFacts, recorded: bool
 ) -> PairForecast:
     shown, n_stimuli = next(iter(facts.stimuli.values())), facts.n_stimuli or 0
     plan = model.planned(facts.region, facts.time_bins, shown, facts.trials)
@@ -191,9 +192,7 @@ def _of_ours(
     )
 
 
-def _of_others(
-    model: BrainModel, benchmark: Benchmark, facts: BenchmarkFacts, recorded: bool
-) -> PairForecast:
+def _of_others(model: Any, benchmark: Any, facts: BenchmarkFacts) -> PairForecast:
     """Of a model of Brain-Score, from one stimulus; without an identifier nothing is cached."""
     shown = next(iter(facts.stimuli.values())).iloc[:1].copy()
     shown.identifier = None
@@ -239,9 +238,7 @@ def _units_of(plan: Plan, area: str) -> int:
     return next(p.n_units for p in plan.populations if p.address == address)
 
 
-def _metric_bytes(
-    benchmark: Benchmark, facts: BenchmarkFacts, n_stimuli: int, n_units: int
-) -> float:
+def _metric_bytes(benchmark: Any, facts: BenchmarkFacts, n_stimuli: int, n_units: int) -> float:
     features = 4.0 * n_stimuli * n_units * len(facts.time_bins)
     grams = 8.0 * _GRAMS * n_stimuli**2 * len(facts.time_bins)
     ours = isinstance(getattr(benchmark, "_similarity_metric", None), SampleSpaceMetric)

@@ -51,8 +51,10 @@ def untrained(
     return made.with_model(fresh(made.model, seed=seed), name)
 
 
-def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, NeurorecBrainModel]:
+def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, ...]:
     """The pixel model and an untrained copy, as subjects with the regions of ``model``.
+
+    Of a model that is untrained itself there is no copy.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, Neurorec
     fresh_copy = untrained(model, seed=seed)
     assert isinstance(pixels, NeurorecBrainModel)
     assert isinstance(fresh_copy, NeurorecBrainModel)
-    return pixels, fresh_copy
+    return (pixels,) if fresh_copy.facts() == model.facts() else (pixels, fresh_copy)
 
 
 def _source(given: Any, seed: int) -> Source:
@@ -97,7 +99,7 @@ def _source(given: Any, seed: int) -> Source:
 def fresh(model: Any, *, seed: int) -> Any:
     """A copy whose weights are drawn anew; of a wiring as :func:`neurorec.models.build` does."""
     if isinstance(model, RecurrentNetwork):
-        return RecurrentNetwork(model.wiring, seed=seed)
+        return RecurrentNetwork(model.wiring, seed=seed).to(model.device)
     if not isinstance(model, nn.Module):
         raise ValueError(
             f"a {type(model).__name__} is no torch module, whose weights could be drawn anew; make "

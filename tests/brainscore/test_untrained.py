@@ -169,6 +169,13 @@ def test_controls_of_a_subject(tmp_path):
     assert not np.array_equal(x.values, y.values)
 
 
+def test_what_is_untrained_has_no_such_control():
+    made = subject("greco2025-fb", REGIONS, seed=3)
+    (pixels,) = controls(made, seed=3)
+    assert list(pixels.regions) == ["V4", "IT"]
+    assert len(controls(made, seed=4)) == 2
+
+
 def test_controls_of_another(tmp_path):
     from brainscore_vision.model_interface import BrainModel
 
