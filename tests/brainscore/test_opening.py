@@ -43,9 +43,7 @@ class TestLocal:
 
     @pytest.mark.slow
     def test_wrong_names(self):
-        with pytest.raises(
-            ValueError, match="no data set 'cowley-2024'.* but cowley-2023@210325:pls"
-        ):
+        with pytest.raises(ValueError, match="no data set 'cowley-2024'.* but cowley-2023@210325:pls"):
             open_benchmark("cowley-2024@210325:pls")
         with pytest.raises(ValueError, match="metric must be one of"):
             open_benchmark("cowley-2023@210325:plss")
@@ -69,15 +67,14 @@ class TestBrainScores:
 
     def test_unknown(self):
         with pytest.raises(
-            ValueError,
-            match=r"no benchmark 'MajajHong2015publik.IT-pls', but MajajHong2015public.IT",
+            ValueError, match=r"no benchmark 'MajajHong2015publik.IT-pls', but MajajHong2015public.IT"
         ):
             open_benchmark("MajajHong2015publik.IT-pls")
         with pytest.raises(ValueError, match=r"DATASET\[@SESSION\]\[/REGION\]:METRIC"):
             open_benchmark("nothing of the kind")
 
     def test_a_package_that_is_missing(self):
-        """Tensorflow is in no declared dependency of Brain-Score 2.4.2."""
+        """tensorflow is in no declared dependency of Brain-Score 2.4.2."""
         with pytest.raises(ImportError, match="needs tensorflow, .*neurorec does not install"):
             open_benchmark("Kar2019-ost")
 
@@ -91,9 +88,7 @@ class TestBrainScores:
         # An address where nothing listens, so that it is so on every machine.
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             monkeypatch.setenv(name, "http://127.0.0.1:9")
-        with pytest.raises(
-            DataUnavailableError, match="storage, which cannot be reached from here"
-        ):
+        with pytest.raises(DataUnavailableError, match="storage, which cannot be reached from here"):
             open_benchmark("MajajHong2015public.IT-pls")
 
     @pytest.mark.parametrize(
