@@ -1,6 +1,7 @@
 """Memory, disk and time that scoring needs, before it starts."""
 
 import math
+import resource
 import subprocess
 import sys
 from dataclasses import replace
