@@ -15,11 +15,14 @@ import torch
 from torch import nn
 
 from neurorec import models
-from neurorec.brainscore.of_torchvision import WEIGHT_SUFFIXES, torchvision_model
+from neurorec.brainscore.of_torchvision import (
+    WEIGHT_SUFFIXES,
+    has_torchvision,
+    torchvision_model,
+)
 from neurorec.brainscore.pixels import AREA, PIXELS, pixel_model
 from neurorec.brainscore.plugin import open_plugin
 from neurorec.brainscore.region_maps import REGIONS
-from neurorec.models import PRESETS
 from neurorec.models.abstract_adapter import Viewing
 
 #: What the text of a model may be.
@@ -77,7 +80,8 @@ def named(text: str, *, seed: int) -> Source:
     if path.is_dir():
         return Source(model=open_plugin(path))
     if path.suffix in (".yaml", ".yml"):
-        return Source(model=models.build(path, seed=seed))
+        network = models.build(path, seed=seed)
+        return Source(model=network, name=f"{network.name}-untrained")
     if path.suffix == ".safetensors":
         return _checkpoint(path)
     if path.suffix in WEIGHT_SUFFIXES:
@@ -85,15 +89,15 @@ def named(text: str, *, seed: int) -> Source:
             f"{text} may hold weights, but not the model that they belong to; give "
             f"torchvision:NAME:{text}, or package.module:function that makes the model"
         )
-    if text in PRESETS:
-        return Source(model=models.build(text, seed=seed), name=f"{text}-untrained")
-    if colon:
-        return _made(kind, rest, seed)
+    return _made(kind, rest, seed) if colon else _preset(text, seed)
+
+
+def _preset(name: str, seed: int) -> Source:
     try:
-        models.preset(text)
+        return Source(model=models.build(name, seed=seed), name=f"{name}-untrained")
     except ValueError as error:
-        raise ValueError(f"no model {text!r}: it must be {KINDS}; {error}") from None
-    raise AssertionError(text)
+        meant = f"; did you mean torchvision:{name}?" if has_torchvision(name) else ""
+        raise ValueError(f"no model {name!r}: it must be {KINDS}; {error}{meant}") from None
 
 
 def _pixels(size: str, _: int) -> Source:

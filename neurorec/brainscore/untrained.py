@@ -41,17 +41,20 @@ def untrained(
     ValueError
         If there are no weights, or some that nothing says how to draw.
     """
-    if isinstance(given, NeurorecBrainModel):
-        if regions is not None or settings:
-            raise ValueError(f"{given.identifier} keeps its regions and settings; give it alone")
-        name = f"{given.name.removesuffix('-untrained')}-untrained"
-        return given.with_model(fresh(given.model, seed=seed), name)
-    source = _source(given, seed)
-    return of_source(source, regions, seed=seed, **settings)
+    source = Source(model=given) if isinstance(given, NeurorecBrainModel) else _source(given, seed)
+    if not isinstance(source.model, NeurorecBrainModel):
+        return of_source(source, regions, seed=seed, **settings)
+    made = source.model
+    if regions is not None or settings.keys() - {"progress"}:
+        raise ValueError(f"{made.identifier} keeps its regions and settings; give it alone")
+    name = f"{made.name.removesuffix('-untrained')}-untrained"
+    return made.with_model(fresh(made.model, seed=seed), name)
 
 
-def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, NeurorecBrainModel]:
+def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, ...]:
     """The pixel model and an untrained copy, as subjects with the regions of ``model``.
+
+    Of a model that is untrained itself there is no copy.
 
     Parameters
     ----------
@@ -70,11 +73,12 @@ def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, Neurorec
             f"controls are made of neurorec's subjects, {model.identifier} is a "
             f"{type(model).__name__}; give the model itself, or score without controls"
         )
-    pixels = subject("pixels", dict.fromkeys(model.regions, AREA))
+    regions, degrees = dict.fromkeys(model.regions, AREA), model.visual_degrees()
+    pixels = subject("pixels", regions, visual_degrees=degrees)
     fresh_copy = untrained(model, seed=seed)
     assert isinstance(pixels, NeurorecBrainModel)
     assert isinstance(fresh_copy, NeurorecBrainModel)
-    return pixels, fresh_copy
+    return (pixels,) if fresh_copy.facts() == model.facts() else (pixels, fresh_copy)
 
 
 def _source(given: Any, seed: int) -> Source:
@@ -85,6 +89,8 @@ def _source(given: Any, seed: int) -> Source:
         network = build(saved_wiring(text), seed=seed)
         return Source(model=network, name=f"{Path(text).stem}-untrained")
     source = named(text, seed=seed) if text else Source(model=given)
+    if isinstance(source.model, NeurorecBrainModel):  # of a plugin
+        return source
     model = fresh(source.model, seed=seed)
     name = source.name or getattr(model, "name", type(model).__name__)
     return Source(model=model, name=f"{str(name).removesuffix('-untrained')}-untrained")
@@ -93,7 +99,7 @@ def _source(given: Any, seed: int) -> Source:
 def fresh(model: Any, *, seed: int) -> Any:
     """A copy whose weights are drawn anew; of a wiring as :func:`neurorec.models.build` does."""
     if isinstance(model, RecurrentNetwork):
-        return RecurrentNetwork(model.wiring, seed=seed)
+        return RecurrentNetwork(model.wiring, seed=seed).to(model.device)
     if not isinstance(model, nn.Module):
         raise ValueError(
             f"a {type(model).__name__} is no torch module, whose weights could be drawn anew; make "

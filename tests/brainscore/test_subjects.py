@@ -232,6 +232,31 @@ class TestRegions:
             read_regions(path)
 
 
+@pytest.mark.slow
+def test_cornet_s(stimuli):
+    """The preset brings its regions and its time; V4 after IT is V4."""
+    network = build("cornet-s", input_size=32)
+    made, alone = subject(network), subject(network, {"V4": "V4"})
+    bins = [(10 * t, 10 * t + 10) for t in range(10)]
+    it, v4 = (recorded(made, stimuli, region, bins) for region in ("IT", "V4"))
+    np.testing.assert_array_equal(v4.values, recorded(alone, stimuli, "V4", bins).values)
+    state = network.init_state(len(stimuli))
+    with torch.inference_mode():
+        images = images_of(stimuli, 32)
+        h = [s["V4"]["h"].flatten(1) for _, s in network.eval().unroll(images, 10, state)]
+    # Sums of at most 9 × 4 × 256 products in single precision, in 15 layers.
+    atol = 15 * np.sqrt(9 * 1024) * np.finfo(np.float32).eps * float(torch.stack(h).abs().max())
+    np.testing.assert_allclose(v4.values, torch.stack(h, dim=2), atol=atol)
+    # An area is run to its end before the next one starts: four repetitions of V4, two of IT.
+    assert distinct(v4) == 1 + 4
+    assert distinct(it) == 1 + 2
+
+
+def distinct(x):
+    """Different activities over time, zeros before the area starts among them."""
+    return len({x.values[..., t].tobytes() for t in range(x.sizes["time_bin"])})
+
+
 class TestModulesWithTime:
     """Areas that a module calls several times are recorded call by call."""
 

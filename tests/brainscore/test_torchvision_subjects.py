@@ -1,5 +1,6 @@
 """Models of torchvision: their weights, their view of images, and Brain-Score's own activity."""
 
+import re
 from functools import partial
 
 import numpy as np
@@ -20,7 +21,7 @@ from brainscore_vision.model_helpers.brain_transformation import ModelCommitment
 from neurorec import datasets
 from neurorec.brainscore import Viewing, benchmark, subject
 from neurorec.brainscore.modules import found_areas
-from neurorec.brainscore.of_torchvision import read_weights
+from neurorec.brainscore.of_torchvision import read_weights, torchvision_model
 
 from .common import stimuli_of
 
@@ -134,6 +135,34 @@ class TestWeights:
         found = made.model.module.state_dict()
         assert all(torch.equal(found[name], x) for name, x in tensors.items())
 
+    def test_of_torch_s_cache(self, tmp_path, monkeypatch):
+        """Where weights with a name were downloaded to."""
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        module = torchvision.models.squeezenet1_1(weights=None)
+        url = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1.url
+        path = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
+        path.parent.mkdir(parents=True)
+        torch.save(module.state_dict(), path)
+        for name in ("IMAGENET1K_V1", "DEFAULT"):
+            made = subject(f"torchvision:squeezenet1_1:{name}", {"V4": "features_5"})
+            assert torch.equal(
+                made.model.module.features[0].weight, module.features[0].weight.detach()
+            )
+
+    @pytest.mark.slow
+    def test_of_old_names(self, tmp_path):
+        """DenseNet's published weights have dots where its modules have none."""
+        module = torchvision.models.densenet121(weights=None)
+        old = {
+            re.sub(r"(denselayer\d+\.)(norm|conv)(\d)", r"\1\2.\3", name): x
+            for name, x in module.state_dict().items()
+        }
+        assert "features.denseblock1.denselayer1.norm.1.weight" in old
+        torch.save(old, tmp_path / "w.pth")
+        made = subject(f"torchvision:densenet121:{tmp_path / 'w.pth'}", {"V4": "denseblock2"})
+        found = made.model.module.state_dict()
+        assert all(torch.equal(found[name], x) for name, x in module.state_dict().items())
+
     def test_code_in_a_file_is_not_run(self, tmp_path):
         path = tmp_path / "w.pt"
         torch.save(torchvision.models.squeezenet1_1(weights=None), path)
@@ -172,6 +201,7 @@ class TestWeights:
         ("text", "message"),
         [
             ("torchvision:resnet81", r"no classifier 'resnet81'; did you mean \['resnet18'"),
+            ("resnet18", r"no model 'resnet18': .*; did you mean torchvision:resnet18\?"),
             ("torchvision:fcn_resnet50", "no classifier 'fcn_resnet50'"),
             ("torchvision:", "no classifier ''; it has"),
             (
@@ -186,13 +216,42 @@ class TestWeights:
 
 
 def test_images_are_seen_as_in_training():
-    """InceptionV3 takes larger images, and ViT's largest weights larger ones still."""
     made = subject("torchvision:squeezenet1_1", {"V4": "features_5"})
     assert made.model.input_size == 224
     assert made.model.input_mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
     seen = Viewing(input_size=64, input_mean=0.5)
     mine = subject("torchvision:squeezenet1_1", {"V4": "features_5"}, viewing=seen)
     assert (mine.model.input_size, mine.model.input_mean.item()) == (64, 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["inception_v3", "vit_h_14"])
+def test_models_are_built_as_torchvision_builds_them(name, monkeypatch):
+    """InceptionV3 with weights norms its input anew; ViT's largest weights take larger images.
+
+    What torchvision passes on to its classes is compared; nothing is built.
+    """
+    from torchvision.models import inception, vision_transformer
+
+    passed: list = []
+
+    class Built(Exception):
+        pass
+
+    def stop(*_, **given):
+        passed.append(given)
+        raise Built
+
+    monkeypatch.setattr(inception, "Inception3", stop)
+    monkeypatch.setattr(vision_transformer, "VisionTransformer", stop)
+    weights = next(iter(torchvision.models.get_model_weights(name).__members__))
+    with pytest.raises(Built):
+        torchvision.models.get_model(name, weights=weights)
+    with pytest.raises(Built):
+        torchvision_model(name, weights, seed=0)
+    theirs, ours = passed
+    for key in ("transform_input", "init_weights", "image_size"):
+        assert ours.get(key) == theirs.get(key)
 
 
 def test_labels_are_imagenet_s():

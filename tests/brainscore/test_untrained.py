@@ -10,7 +10,7 @@ pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it
 
 import torchvision
 
-from neurorec.brainscore import Viewing, controls, subject, untrained
+from neurorec.brainscore import Viewing, controls, export, subject, untrained
 from neurorec.models import build, save
 
 from .common import model, stimuli_of
@@ -70,6 +70,13 @@ class TestOfWirings:
                 build(made.model.wiring, seed=1), REGIONS, **how, noise=False, identifier=fresh.name
             ).identifier
         )
+
+    def test_of_a_plugin(self, tmp_path):
+        made = subject(trained(), REGIONS, dt_ms=20)
+        folder = export(made, "mine", tmp_path / "plugin")
+        fresh = untrained(folder, seed=1)
+        assert same_weights(fresh.model, build(made.model.wiring, seed=1))
+        assert (fresh.name, fresh.timeline.dt_ms) == ("mine-untrained", 20)
 
     def test_a_control_has_no_second_surname(self):
         once = untrained("greco2025-fb", REGIONS, seed=1)
@@ -149,8 +156,9 @@ def test_settings_of_what_keeps_its_own():
 
 
 def test_controls_of_a_subject(tmp_path):
-    made = subject(trained(), {"V4": "a2"}, device="cpu")
+    made = subject(trained(), {"V4": "a2"}, device="cpu", visual_degrees=4)
     pixels, fresh = controls(made, seed=3)
+    assert pixels.visual_degrees() == fresh.visual_degrees() == 4
     assert pixels.regions == {"V4": ("pixels",)}
     assert fresh.identifier == untrained(made, seed=3).identifier
     stimuli = stimuli_of(tmp_path, n=3)
@@ -159,6 +167,13 @@ def test_controls_of_a_subject(tmp_path):
     x, _, y = (one.look_at(stimuli) for one in (made, pixels, fresh))
     assert x.shape == y.shape
     assert not np.array_equal(x.values, y.values)
+
+
+def test_what_is_untrained_has_no_such_control():
+    made = subject("greco2025-fb", REGIONS, seed=3)
+    (pixels,) = controls(made, seed=3)
+    assert list(pixels.regions) == ["V4", "IT"]
+    assert len(controls(made, seed=4)) == 2
 
 
 def test_controls_of_another(tmp_path):
