@@ -176,10 +176,11 @@ def held_out(
     y = torch.from_numpy(responses).to(resolve_device(device))
     if isinstance(readout, BestUnit):
         return [readout.predict(np.asarray(features), responses, *fold) for fold in folds]
-    grams = gram(features, centred=True, device=device)
-    bins = [
-        of_folds(readout, one, y[..., t : t + 1].contiguous(), folds) for t, one in enumerate(grams)
-    ]
+    bins = []
+    for t in range(y.shape[2]):
+        # One at a time: of all bins together, inner products can be more than activity.
+        inner = gram(features[..., t : t + 1], centred=True, device=device)[0]
+        bins.append(of_folds(readout, inner, y[..., t : t + 1].contiguous(), folds))
     return [torch.cat(fold, dim=2).cpu().numpy() for fold in zip(*bins, strict=True)]
 
 

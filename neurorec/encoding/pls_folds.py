@@ -12,7 +12,7 @@ with ``K`` are then made for all folds at once.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -27,12 +27,26 @@ from neurorec.gram import centre
 
 Fold = tuple[np.ndarray, np.ndarray]
 
+# Numbers of the eigenbases of folds that are solved together, 256 MiB: with more, memory would
+# grow with folds, and nothing would be faster.
+_TOGETHER: Final = 2**25
+
 
 class _Shared(NamedTuple):
-    """What all folds have in common: centred inner products, and centred responses."""
+    """What all folds have in common.
+
+    Parameters
+    ----------
+    gram, responses
+        Centred inner products ``K``, and centred responses ``Y``.
+    products, whole
+        ``K Y`` and ``Y' K Y``.
+    """
 
     gram: Float[Tensor, "row row"]
     responses: Float[Tensor, "row target"]
+    products: Float[Tensor, "row target"]
+    whole: Float[Tensor, "target target"]
 
 
 class _Folds(NamedTuple):
@@ -91,15 +105,20 @@ def predictions_of_folds(
     if centred.shape[1] > len(centred):
         # Scores depend on inner products of responses between stimuli alone.
         coordinates = torch.linalg.qr(centred.mT, mode="r")[1].mT.contiguous()
-    shared = _Shared(centre(gram), coordinates)
-    places, columns = _components(shared, _prepared(shared, kept), n_components)
+    shared = _shared(centre(gram), coordinates)
     predicted: list[Tensor | None] = [None] * len(folds)
-    if len(places) == 0:
-        return predicted
-    predict = _predictor(columns, kept[places], centred, offset)
-    for row, place in enumerate(places.tolist()):
-        predicted[place] = predict(row, indices(folds[place][1], gram))
+    together = max(1, _TOGETHER // coordinates.shape[1] ** 2)
+    for some in torch.arange(len(folds), device=gram.device).split(together):
+        places, columns = _components(shared, _prepared(shared, kept[some]), n_components)
+        predict = _predictor(columns, kept[some][places], centred, offset)
+        for row, place in enumerate(some[places].tolist()):
+            predicted[place] = predict(row, indices(folds[place][1], gram))
     return predicted
+
+
+def _shared(gram: Tensor, responses: Tensor) -> _Shared:
+    products = gram @ responses
+    return _Shared(gram, responses, products, responses.mT @ products)
 
 
 def _indicators(gram: Tensor, folds: Sequence[Fold]) -> Tensor:
@@ -110,14 +129,12 @@ def _indicators(gram: Tensor, folds: Sequence[Fold]) -> Tensor:
 
 
 def _prepared(shared: _Shared, kept: Tensor) -> _Folds:
-    gram, y = shared
-    products = gram @ y
-    whole = y.mT @ products
+    gram, y, *_ = shared
     counts = kept.sum(dim=1)
     mean = (kept @ y) / counts[:, None]
     sums = kept @ gram  # w' K
     crossed = (kept * sums) @ y  # Y' diag(w) K w
-    matrices = torch.stack([_without(whole, shared, products, row == 0) for row in kept])
+    matrices = torch.stack([_without(shared, row == 0) for row in kept])
     outer = (crossed - (kept * sums).sum(dim=1, keepdim=True) * mean / 2)[:, :, None]
     outer = outer * mean[:, None, :]
     matrices -= outer + outer.mT
@@ -147,12 +164,12 @@ def _eigenpairs(matrices: Tensor) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(eigenvalues), torch.from_numpy(vectors)
 
 
-def _without(whole: Tensor, shared: _Shared, products: Tensor, out: Tensor) -> Tensor:
+def _without(shared: _Shared, out: Tensor) -> Tensor:
     """``Y' K Y`` of the rows that are not out."""
     rows = out.nonzero().flatten()
     y = shared.responses[rows]
-    half = y.mT @ (products[rows] - shared.gram[rows][:, rows] @ y / 2)
-    return whole - half - half.mT
+    half = y.mT @ (shared.products[rows] - shared.gram[rows][:, rows] @ y / 2)
+    return shared.whole - half - half.mT
 
 
 def _components(shared: _Shared, folds: _Folds, n_components: int) -> tuple[Tensor, _Columns]:

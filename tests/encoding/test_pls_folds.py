@@ -55,6 +55,16 @@ def test_most_are_solved_together(case, rng):
     assert all(one is not None for one in found)
 
 
+def test_a_few_folds_at_a_time(case, rng, monkeypatch):
+    inner, y = case()
+    divided = folds(rng, n_folds=5)
+    expected = pls_folds.predictions_of_folds(inner, y[..., 0], divided, 10)
+    monkeypatch.setattr(pls_folds, "_TOGETHER", 2 * 60**2)
+    found = pls_folds.predictions_of_folds(inner, y[..., 0], divided, 10)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
+
+
 def test_folds_of_other_sizes_and_order(case, rng):
     order = rng.permutation(N)
     divided = [(order[30:], order[:30]), (order[:25], order[60:]), (order[5:75], order[:2])]
