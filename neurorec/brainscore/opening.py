@@ -20,6 +20,7 @@ from botocore.exceptions import (  # noqa: E402
     HTTPClientError,
     NoCredentialsError,
 )
+from botocore.exceptions import ConnectionError as BotoConnectionError  # noqa: E402
 from brainscore_core.benchmarks import Benchmark  # noqa: E402
 
 #: What local benchmarks are called.
@@ -41,6 +42,7 @@ def open_benchmark(
     name: str,
     *,
     visual_degrees: float | int | None = None,
+    usual_degrees: float | int = USUAL_DEGREES,
     number_of_trials: int = 1,
     ceiling: float | None = None,
     folder: str | Path | None = None,
@@ -54,8 +56,9 @@ def open_benchmark(
         ``cowley-2023@210325:pls``, or an identifier of Brain-Score, such as
         ``MajajHong2015public.IT-pls``.
     visual_degrees, number_of_trials, ceiling, folder
-        Of local data, as in :func:`neurorec.brainscore.benchmark`. Where neither they nor the data
-        set say how wide the stimuli were, we take 8 degrees.
+        Of local data, as in :func:`neurorec.brainscore.benchmark`.
+    usual_degrees
+        Width of local stimuli where neither ``visual_degrees`` nor the data set tell it.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def open_benchmark(
         data,
         metric=local["m"],
         region=local["region"],
-        visual_degrees=USUAL_DEGREES if known is None else known,
+        visual_degrees=usual_degrees if known is None else known,
         number_of_trials=number_of_trials,
         ceiling=ceiling,
         folder=folder,
@@ -167,7 +170,7 @@ def _unavailable(name: str, causes: list[BaseException]) -> Exception | None:
     instead = f"benchmarks of local data ({local}) need no network"
     refusals = [error for error in causes if isinstance(error, ClientError)]
     codes = {str(error.response.get("Error", {}).get("Code")) for error in refusals}
-    if any(isinstance(error, HTTPClientError) for error in causes):
+    if any(isinstance(error, BotoConnectionError | HTTPClientError) for error in causes):
         return DataUnavailableError(
             f"the data of {name} lie on Brain-Score's storage, which cannot be reached from here; "
             f"connect to the network and try again; {instead}"

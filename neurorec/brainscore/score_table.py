@@ -1,7 +1,8 @@
 """Scores of models on benchmarks: a table, a file, and text."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, final
@@ -179,21 +180,35 @@ class Scores:
 
 
 #: Of the text of scores: titles of the columns.
-TITLES: Final = ("model", "benchmark", "region", "metric", "ms", "raw", "ceiling", "score", "± raw")
+TITLES: Final = ("model", "benchmark", "ms", "raw", "ceiling", "score", "± raw")
+#: The content hash at the end of an identifier.
+_HASH: Final = re.compile(r"-[0-9a-f]{12}$")
 
 
 def text_rows(scores: Scores) -> list[tuple[str, ...]]:
-    """Titles and rows of a table of text, without what no row has."""
-    rows = [_text_row(pair, row) for pair in scores.pairs for row in pair.rows]
-    kept = [
-        i for i in range(len(TITLES)) if not rows or any(row[i] not in ("", "–") for row in rows)
+    """Titles and rows of a table of text, without columns in which no row has anything.
+
+    Content hashes are left out where names tell models and benchmarks apart without them.
+    """
+    models = _short({pair.model for pair in scores.pairs})
+    benchmarks = _short({pair.benchmark for pair in scores.pairs})
+    rows = [
+        (models[pair.model], benchmarks[pair.benchmark], *_text_row(row))
+        for pair in scores.pairs
+        for row in pair.rows
     ]
+    kept = [i for i in range(len(TITLES)) if not rows or any(row[i] != "–" for row in rows)]
     return [tuple(row[i] for i in kept) for row in (TITLES, *rows)]
 
 
-def _text_row(pair: PairScore, row: ScoreRow) -> tuple[str, ...]:
-    numbers = [row.raw, row.ceiling, row.score, row.error]
-    return (pair.model, pair.benchmark, row.region, row.metric, _time(row), *map(number, numbers))
+def _short(identifiers: Collection[str]) -> dict[str, str]:
+    short = {identifier: _HASH.sub("", identifier) for identifier in identifiers}
+    unique = len(set(short.values())) == len(short)
+    return short if unique else {identifier: identifier for identifier in identifiers}
+
+
+def _text_row(row: ScoreRow) -> tuple[str, ...]:
+    return (_time(row), *map(number, (row.raw, row.ceiling, row.score, row.error)))
 
 
 def _time(row: ScoreRow) -> str:

@@ -50,8 +50,10 @@ def untrained(
     return of_source(source, regions, seed=seed, **settings)
 
 
-def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, NeurorecBrainModel]:
+def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, ...]:
     """The pixel model and an untrained copy, as subjects with the regions of ``model``.
+
+    Of a model that is untrained itself there is no copy.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def controls(model: Any, *, seed: int = 0) -> tuple[NeurorecBrainModel, Neurorec
     fresh_copy = untrained(model, seed=seed)
     assert isinstance(pixels, NeurorecBrainModel)
     assert isinstance(fresh_copy, NeurorecBrainModel)
-    return pixels, fresh_copy
+    return (pixels,) if fresh_copy.facts() == model.facts() else (pixels, fresh_copy)
 
 
 def _source(given: Any, seed: int) -> Source:

@@ -33,6 +33,7 @@ from neurorec.cli import (
     models,
     record,
     recording,
+    score,
     train,
 )
 from neurorec.cli._several import SeveralValues
@@ -52,6 +53,7 @@ VERBS: Final = (
     "recording",
     "compare",
     "geometry",
+    "score",
     "brainscore",
     "doctor",
 )
@@ -92,7 +94,8 @@ def neurorec(
 
     The commands follow the work: see the whole path once (demo), look at recordings (data) and
     models, train a model, record its units over time, compare them with neurons, measure their
-    geometry, submit models (brainscore), and check this machine (doctor).
+    geometry, score models on benchmarks, submit them to Brain-Score (brainscore), and check this
+    machine (doctor).
     """
 
 
@@ -105,6 +108,7 @@ app.add_typer(recording.app, name="recording")
 app.command()(compare.compare)
 app.command()(geometry.geometry)
 app.add_typer(brainscore.app, name="brainscore")
+app.command()(score.score)
 app.command()(doctor.doctor)
 
 

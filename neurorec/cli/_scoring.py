@@ -1,0 +1,184 @@
+"""What ``neurorec score`` does: open, forecast, score, and show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import typer
+
+from neurorec.cli._subjects import SubjectOptions, make_subject
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from brainscore_core.benchmarks import Benchmark
+    from brainscore_vision.model_interface import BrainModel
+
+    from neurorec.brainscore import Scores
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the command was asked for; ``local`` are settings of benchmarks of local data."""
+
+    model: str
+    benchmarks: tuple[str, ...]
+    how: SubjectOptions
+    local: Mapping[str, Any]
+    out: Path | None
+    resume: bool
+    controls: bool
+    layers: bool
+    force: bool
+
+
+@final
+@dataclass
+class _Bar:
+    """One bar over scores, which also counts the images of the pass under way."""
+
+    update: Any = field(default=lambda done, note: None)
+    done: int = 0
+    pair: str = ""
+    n_shown: int = 0
+
+    def shown(self, n_presentations: int) -> None:
+        self.n_shown += n_presentations
+        self.update(self.done, f"{self.pair}, {self.n_shown} shown")
+
+    def pairs(self, done: int, total: int, pair: str) -> None:
+        self.done, self.pair, self.n_shown = done, pair, 0
+        self.update(done, pair)
+
+
+def run(asked: Asked) -> None:
+    """Score, and print the table."""
+    from neurorec.cli._files import refuse
+    from neurorec.cli._progress import stage
+
+    if asked.out is not None and not asked.resume:
+        refuse([asked.out], asked.force)
+    bar = _Bar()
+    benchmarks = _opened(asked)
+    models = _models(asked, bar)
+    _say_forecast(asked, models, benchmarks)
+    if asked.out is not None and not asked.resume:
+        asked.out.unlink(missing_ok=True)  # --force, since it was refused otherwise
+    with stage("scores", total=len(models) * len(benchmarks)) as update:
+        bar.update = update
+        found = _scored(asked, models, benchmarks, bar)
+    say(found)
+    if asked.layers:
+        for benchmark in benchmarks:
+            _say_layers(models[0], benchmark)
+    if asked.out is not None:
+        print(asked.out)
+
+
+def _opened(asked: Asked) -> "list[Benchmark]":
+    from neurorec.brainscore import open_benchmark
+
+    local = {**asked.local, "usual_degrees": asked.how.visual_degrees}
+    return [open_benchmark(name, **local) for name in dict.fromkeys(asked.benchmarks)]
+
+
+def _models(asked: Asked, bar: _Bar) -> "list[BrainModel]":
+    from neurorec.brainscore import controls
+
+    model = make_subject(asked.model, asked.how, progress=bar.shown)
+    further = controls(model, seed=asked.how.seed) if asked.controls else ()
+    return [model, *further]
+
+
+def _say_forecast(
+    asked: Asked, models: "Sequence[BrainModel]", benchmarks: "Sequence[Benchmark]"
+) -> None:
+    from neurorec.brainscore import forecast
+
+    found = forecast(models, benchmarks, folder=asked.how.cache_dir)
+    typer.echo(found, err=True)
+    if not asked.force:
+        found.check()
+
+
+def _scored(
+    asked: Asked, models: "list[BrainModel]", benchmarks: "list[Benchmark]", bar: _Bar
+) -> "Scores":
+    from neurorec.brainscore import score
+
+    # The forecast has been made, and seen.
+    return score(
+        models, benchmarks, out=asked.out, resume=asked.resume, force=True, progress=bar.pairs
+    )
+
+
+def say(scores: "Scores") -> None:
+    """Print the table of scores."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from neurorec.brainscore.score_table import text_rows
+
+    titles, *rows = text_rows(scores)
+    words = ("model", "benchmark")
+    columns = (
+        Column(t, justify="left" if t in words else "right", overflow="fold") for t in titles
+    )
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table, markup=False)
+    console.print("score: as the benchmark ceils raw; ± raw: error over splits", highlight=False)
+
+
+def _say_layers(model: "BrainModel", benchmark: "Benchmark") -> None:
+    from neurorec.brainscore import layer_scores
+    from neurorec.cli._progress import of_total
+
+    name = str(benchmark.identifier)
+    with of_total(f"layers, {name}") as progress:
+        found = layer_scores(model, benchmark, progress=progress)
+    say_layers(found, name)
+
+
+def say_layers(scores: "xr.Dataset", title: str) -> None:
+    """Print scores of areas by timesteps; of several time bins of the responses their mean."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from neurorec.brainscore.score_table import number
+
+    mean = scores["score"]
+    if "time_bin" in mean.dims:
+        mean = mean.mean("time_bin")
+    steps = [f"{step:g}" for step in mean["timestep"].values]
+    table = Table("area", *(Column(f"t={step}", justify="right") for step in steps), title=title)
+    for area in mean["area"].values:
+        values = mean.sel(area=area).transpose("timestep").values
+        table.add_row(str(area), *(number(float(value)) for value in values))
+    console = Console()
+    console.print(table)
+    console.print("the best of these was chosen on these scores: do not quote it", highlight=False)
+
+
+def say_benchmarks() -> None:
+    """Print what can be scored."""
+    from neurorec.brainscore import brainscore_identifiers, local_benchmarks
+
+    local: dict[str, list[str]] = {}
+    for name in local_benchmarks():
+        data, _, metric = name.partition(":")
+        local.setdefault(data, []).append(metric)
+    typer.echo("on local data, with no network:")
+    for data, metrics in local.items():
+        typer.echo(f"  {data}:{{{','.join(metrics)}}}")
+    if not local:
+        typer.echo("  none; 'neurorec data fetch cowley-2023' downloads one")
+    every = brainscore_identifiers()
+    public = [name for name in every if "public" in name]
+    typer.echo("of Brain-Score, public data, downloaded on first use:")
+    for name in public:
+        typer.echo(f"  {name}")
+    typer.echo(f"{len(every) - len(public)} further identifiers of Brain-Score, some private")
