@@ -47,11 +47,14 @@ def plugin_model(folder: Path) -> BrainModel:
 
 def _imported(folder: Path) -> tuple[ModuleType, dict[str, Callable[[], Any]]]:
     """The package, and what it registered."""
-    before = dict(model_registry)
+    before, writes = dict(model_registry), sys.dont_write_bytecode
+    # Nothing is left in a folder that may be submitted, and nothing found that is out of date.
+    sys.dont_write_bytecode = True
     try:
         package = _package(folder)
         return package, {k: v for k, v in model_registry.items() if before.get(k) is not v}
     finally:
+        sys.dont_write_bytecode = writes
         model_registry.clear()
         model_registry.update(before)
 
@@ -61,8 +64,7 @@ def _package(folder: Path) -> ModuleType:
     first = folder / "__init__.py"
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     name = f"_brainscore_plugin_{digest}"
-    for known in [m for m in sys.modules if m.split(".")[0] == name]:
-        del sys.modules[known]  # its files may have changed
+    _forget(name)  # its files may have changed
     spec = importlib.util.spec_from_file_location(
         name,
         first if first.is_file() else folder / "model.py",
@@ -72,8 +74,18 @@ def _package(folder: Path) -> ModuleType:
         raise ImportError(f"{folder} cannot be imported")
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
-    spec.loader.exec_module(package)
+    try:
+        spec.loader.exec_module(package)
+    except BaseException:
+        _forget(name)
+        raise
     return package
+
+
+def _forget(name: str) -> None:
+    """As if the package and what is in it had not been imported."""
+    for known in [m for m in sys.modules if m.split(".")[0] == name]:
+        del sys.modules[known]
 
 
 def _got(package: ModuleType, folder: Path) -> Any:

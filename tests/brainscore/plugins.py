@@ -12,13 +12,14 @@ import numpy as np
 
 from neurorec import datasets
 from neurorec.models import Area, RecurrentNetwork, blt, build
-from neurorec.models.parts import Conv
+from neurorec.models.parts import Conv, Dropout
 
 
-def lateral_and_feedback(**changes):
+def lateral_and_feedback(*, noisy=False, **changes):
     """Areas of Brain-Score's names, which hear themselves and the area above."""
+    noise = Dropout(p=0.2) if noisy else None
     areas = [
-        Area(name="V1", channels=4, stride=2),
+        Area(name="V1", channels=4, stride=2, noise=noise),
         Area(name="V4_in", region="V4", channels=3),
         Area(name="V4_out", region="V4", channels=4),
         Area(name="IT", channels=6, stride=2),
@@ -78,7 +79,6 @@ def scored(model, call):
 
 
 if __name__ == "__main__":
-
     import brainscore_vision  # isort: skip
 
     call = v4_benchmark(Path(sys.argv[1]))
