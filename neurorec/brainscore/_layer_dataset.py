@@ -12,11 +12,12 @@ from neurorec import __version__
 from neurorec.assemblies import TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.at_timestep import Layers
-from neurorec.brainscore.benchmark_parts import is_plain, responses_of
+from neurorec.brainscore.benchmark_parts import responses_of
 
 import_brainscore()
 
 from brainscore_core.metrics import Score  # noqa: E402
+from brainscore_vision.benchmark_helpers.neural_common import NeuralBenchmark  # noqa: E402
 
 QUANTITIES: Final = ("score", "raw", "ceiling", "error")
 _DIMS: Final = ("area", "timestep", TIME_BIN)
@@ -60,7 +61,7 @@ def _part(score: Score, name: str) -> np.ndarray:
 
 def _bins(benchmark: Any, n_bins: int) -> dict[str, Any]:
     """When the responses were recorded, where that is known."""
-    if not is_plain(benchmark):
+    if not isinstance(benchmark, NeuralBenchmark):
         return {}
     columns = columns_of(responses_of(benchmark), TIME_BIN)
     limits = {k: columns[k] for k in ("time_bin_start", "time_bin_end")}

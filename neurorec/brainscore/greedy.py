@@ -35,11 +35,6 @@ class Added:
     scores: dict[str, float]
     errors: dict[str, float]
 
-    @property
-    def n_scored(self) -> int:
-        """How many candidates there were."""
-        return len(self.scores)
-
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,9 +59,11 @@ def added_one_by_one(
     areas: Sequence[str],
     *,
     max_areas: int,
-    progress: Callable[[int], Any] | None = None,
+    progress: Callable[[], Any],
 ) -> list[Added]:
     """Steps until ``max_areas`` or the first area that is not worth adding, which is the last.
+
+    ``progress`` is called after each candidate.
 
     Raises
     ------
@@ -77,15 +74,12 @@ def added_one_by_one(
     steps: list[Added] = []
     base: list[Products] | None = None
     before: Splits | None = None
-    n_scored = 0
     while len(steps) < max_areas:
         chosen = {step.area for step in steps}
         splits: dict[str, Splits] = {}
         for area in (area for area in areas if area not in chosen):
             splits[area] = seen.splits(_joined(base, seen.products(area)))
-            n_scored += 1
-            if progress is not None:
-                progress(n_scored)
+            progress()
         best = _best(splits, str(benchmark.region))
         joins = before is None or _improves(splits[best], before)
         steps.append(_added(best, joins, splits))

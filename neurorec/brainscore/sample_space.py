@@ -98,10 +98,14 @@ def _predicted(metric: SampleSpaceMetric, responses: xr.DataArray, device: str) 
         scores = [pearson(p.cpu().numpy(), values[test]) for p, (_, test) in pairs]
         return neuroid_score(np.stack(scores), responses)
 
+    return Form(score=score, centred=True, name=f"{described(metric)}, in sample space")
+
+
+def described(metric: SampleSpaceMetric) -> str:
+    """Readout and splits, in words."""
     settings = getattr(metric.readout, "get_params", dict)()
     options = ", ".join(f"{k}={v}" for k, v in settings.items() if k != "device")
-    name = f"{type(metric.readout).__name__}({options}), {len(folds)} splits, in sample space"
-    return Form(score=score, centred=True, name=name)
+    return f"{type(metric.readout).__name__}({options}), {metric.splits.n_splits} splits"
 
 
 def _compared(
