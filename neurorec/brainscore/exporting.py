@@ -15,10 +15,9 @@ from neurorec.brainscore.commitments import Regions
 from neurorec.brainscore.plugin_metadata import metadata_text
 from neurorec.brainscore.plugin_names import checked_name, registered
 from neurorec.brainscore.plugin_texts import Plugin, texts
+from neurorec.brainscore.region_maps import default_regions
 from neurorec.models import RecurrentModel, RecurrentNetwork, load, save
 
-#: Regions that Brain-Score's benchmarks record.
-RECORDED: Final = ("V1", "V2", "V4", "IT")
 #: Of a subject, besides its name and regions: what its answers depend on.
 SETTINGS: Final = (
     "dt_ms",
@@ -145,26 +144,6 @@ def _by_hand() -> str:
         "__init__.py registers it as model_registry['NAME'] = lambda: get_model('NAME'); then type "
         "neurorec brainscore check FOLDER"
     )
-
-
-def default_regions(network: RecurrentNetwork) -> dict[str, list[str]]:
-    """Areas of each of Brain-Score's regions, by the wiring: the one of its name, or its stages.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    areas = network.wiring.areas
-    stages = {region: [a.name for a in areas if a.place == region] for region in RECORDED}
-    found = {k: [k] if k in names else names for k, names in stages.items() if names}
-    if not found:
-        raise ValueError(
-            f"no area of {network.name!r} is called after one of {list(RECORDED)}; say which areas "
-            f"stand for which region, such as --region IT={areas[-1].name} or regions={{'IT': "
-            f"{areas[-1].name!r}}}; it has {[area.name for area in areas]}"
-        )
-    return found
 
 
 def _checkpoint(

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Final, final
 
 from neurorec import __version__
-from neurorec.brainscore.exporting import RECORDED
 from neurorec.brainscore.plugin_names import allowed_name, registered, taken
 from neurorec.brainscore.plugin_tests import Outcome, run_tests
+from neurorec.brainscore.region_maps import REGIONS
 
 #: Of a file that a pull request can hold.
 MAX_FILE_BYTES: Final = 100 * 10**6
@@ -118,8 +118,8 @@ def _region_map(folder: Path) -> str | None:
             regions = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             return f"{path.name} is no JSON ({error}); export again"
-        if not isinstance(regions, dict) or not set(regions) & set(RECORDED):
-            return f"{path.name} has none of {', '.join(RECORDED)}, which benchmarks record"
+        if not isinstance(regions, dict) or not set(regions) & set(REGIONS):
+            return f"{path.name} has none of {', '.join(REGIONS)}, which benchmarks record"
     return None
 
 

@@ -45,18 +45,19 @@ def export(
 
     neurorec brainscore export fb.safetensors --name my-model --out plugin --region IT=a3
     """
-    from neurorec import brainscore
+    from neurorec.brainscore import Behaviour
+    from neurorec.brainscore import export as write
 
     given: dict[str, Any] = {
         "onset_ms": onset_ms,
         "dt_ms": dt_ms,
         "timesteps": timesteps,
         "visual_degrees": visual_degrees,
-        "behaviour": None if labels is None else brainscore.Behaviour(labels=_labels(labels)),
+        "behaviour": None if labels is None else Behaviour(labels=_labels(labels)),
         "noise": noise,
         "seed": seed,
     }
-    written = brainscore.export(
+    written = write(
         checkpoint,
         name,
         out,
