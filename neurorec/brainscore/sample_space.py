@@ -20,6 +20,7 @@ from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore._scores import neuroid_score
 from neurorec.brainscore.area_products import Products, tensor_of
 from neurorec.brainscore.metrics import SampleSpaceMetric
+from neurorec.brainscore.readouts import BestUnit
 from neurorec.encoding import PLS, Ridge
 from neurorec.geometry.dissimilarity import DISSIMILARITIES
 from neurorec.gram import centre, products_and_sums
@@ -72,7 +73,8 @@ def form_of(metric: Any, responses: xr.DataArray, *, device: str = "cpu") -> For
     by some thousandths of a correlation where there are few stimuli.
     """
     ours = metric if type(metric) is SampleSpaceMetric else _as_ours(metric)
-    if ours is not None:
+    # Nearest units, and predictions of the model from responses, need the units.
+    if ours is not None and not ours.reverse and not isinstance(ours.readout, BestUnit):
         return _predicted(ours, responses, device)
     for kind, (similarity, centred) in _SIMILARITIES.items():
         if type(metric) is kind and metric.__dict__.get("_comparison_coord", _ID) == _ID:
@@ -98,14 +100,15 @@ def _predicted(metric: SampleSpaceMetric, responses: xr.DataArray, device: str) 
         scores = [pearson(p.cpu().numpy(), values[test]) for p, (_, test) in pairs]
         return neuroid_score(np.stack(scores), responses)
 
-    return Form(score=score, centred=True, name=f"{described(metric)}, in sample space")
+    name = f"{described(metric)}, {len(folds)} splits, in sample space"
+    return Form(score=score, centred=True, name=name)
 
 
 def described(metric: SampleSpaceMetric) -> str:
-    """Readout and splits, in words."""
+    """Readout and its settings, in words."""
     settings = getattr(metric.readout, "get_params", dict)()
     options = ", ".join(f"{k}={v}" for k, v in settings.items() if k != "device")
-    return f"{type(metric.readout).__name__}({options}), {metric.splits.n_splits} splits"
+    return f"{type(metric.readout).__name__}({options})"
 
 
 def _compared(
