@@ -8,7 +8,7 @@ from neurorec.models import RecurrentModel, RecurrentNetwork
 REGIONS: Final[tuple[str, ...]] = ("V1", "V2", "V4", "IT")
 
 
-def default_regions(model: RecurrentModel) -> dict[str, tuple[str, ...]]:
+def default_regions(model: RecurrentModel) -> dict[str, list[str]]:
     """Areas that bear the name of a region, in :data:`REGIONS`.
 
     An area of that name stands for its region alone, even where the wiring has other stages of it:
@@ -24,18 +24,17 @@ def default_regions(model: RecurrentModel) -> dict[str, tuple[str, ...]]:
     found = {region: areas for region, areas in found.items() if areas}
     if not found:
         areas = list(model.area_shapes)
-        example = areas[-1]
         raise ValueError(
-            f"no area of {model.name!r} is called {', '.join(REGIONS[:-1])} or {REGIONS[-1]}; it "
-            f"has {areas}. Say which stands for which region with regions={{'IT': {example!r}}} "
-            f"(--region IT={example}), or let 'neurorec brainscore regions' find it"
+            f"no area of {model.name!r} is called {', '.join(REGIONS[:-1])} or {REGIONS[-1]}; say "
+            f"which areas stand for which region, as regions={{'IT': {areas[-1]!r}}} or --region "
+            f"IT={areas[-1]}, or let 'neurorec brainscore regions' find them; it has {areas}"
         )
     return found
 
 
-def _areas_of(model: RecurrentModel, region: str) -> tuple[str, ...]:
+def _areas_of(model: RecurrentModel, region: str) -> list[str]:
     if region in model.area_shapes:
-        return (region,)
+        return [region]
     if not isinstance(model, RecurrentNetwork):
-        return ()
-    return tuple(area.name for area in model.wiring.areas if area.region == region)
+        return []
+    return [area.name for area in model.wiring.areas if area.region == region]

@@ -17,7 +17,7 @@ from torch import nn
 from neurorec import models
 from neurorec.brainscore.of_torchvision import WEIGHT_SUFFIXES, torchvision_model
 from neurorec.brainscore.pixels import AREA, PIXELS, pixel_model
-from neurorec.brainscore.plugin_folders import plugin_model
+from neurorec.brainscore.plugin import open_plugin
 from neurorec.brainscore.region_maps import REGIONS
 from neurorec.models import PRESETS
 from neurorec.models.abstract_adapter import Viewing
@@ -75,7 +75,7 @@ def named(text: str, *, seed: int) -> Source:
         return PREFIXES[kind](rest, seed)
     path = Path(text).expanduser()
     if path.is_dir():
-        return Source(model=plugin_model(path))
+        return Source(model=open_plugin(path))
     if path.suffix in (".yaml", ".yml"):
         return Source(model=models.build(path, seed=seed))
     if path.suffix == ".safetensors":

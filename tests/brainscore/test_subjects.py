@@ -192,21 +192,22 @@ class TestRegions:
     def test_areas_that_are_called_so(self):
         """CORnet-S has two stages of V1; the one of that name stands for it."""
         network = RecurrentNetwork(wiring("cornet-s", input_size=32), seed=None)
-        assert default_regions(network) == {r: (r,) for r in ("V1", "V2", "V4", "IT")}
+        assert default_regions(network) == {r: [r] for r in ("V1", "V2", "V4", "IT")}
 
     def test_areas_that_the_wiring_says_are_of_it(self):
         found = default_regions(RecurrentNetwork(wiring("blt-vs", input_size=64), seed=None))
-        assert found == {r: (f"{r}_bu", f"{r}_td") for r in ("V1", "V2", "V4")}
+        assert found == {r: [f"{r}_bu", f"{r}_td"] for r in ("V1", "V2", "V4")}
 
     def test_given_ones_are_all_there_are(self):
         made = subject("cornet-z", {"IT": "V4"})
         assert made.regions == {"IT": ("V4",)}
+        assert made.timeline.end_ms == 10_000  # a wiring of one timestep has no time either
 
     def test_none(self):
         with pytest.raises(
             ValueError,
-            match=r"no area of 'greco2025-fb' is called V1, V2, V4 or IT; it has \['a1', .*'a3'\]. "
-            r"Say .* regions=\{'IT': 'a3'\} \(--region IT=a3\), or let 'neurorec brainscore reg",
+            match=r"no area of 'greco2025-fb' is called V1, V2, V4 or IT; say which areas .* "
+            r"regions=\{'IT': 'a3'\} or --region IT=a3, or .* it has \['a1', 'integration'",
         ):
             subject(model("fb"))
 

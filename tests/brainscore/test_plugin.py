@@ -10,7 +10,7 @@ pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it
 
 import brainscore_vision
 
-from neurorec.brainscore import subject
+from neurorec.brainscore import export, subject
 from neurorec.models import save
 
 from .common import model, stimuli_of
@@ -58,14 +58,6 @@ def test_what_it_registers(plugin, tmp_path):
     np.testing.assert_array_equal(made.look_at(stimuli).values, live.look_at(stimuli).values)
 
 
-def test_what_get_model_makes(plugin):
-    """Of a folder that registers nothing, under its name."""
-    (plugin / "__init__.py").write_text("")
-    assert subject(plugin).identifier.startswith("my_plugin-")
-    (plugin / "__init__.py").unlink()
-    assert subject(plugin).identifier.startswith("my_plugin-")
-
-
 def test_what_is_there_now(plugin):
     """A folder that was changed is read again."""
     assert subject(plugin).regions == {"V4": ("a2",)}
@@ -74,21 +66,24 @@ def test_what_is_there_now(plugin):
 
 
 def test_wrong_folders(plugin, tmp_path):
-    with pytest.raises(ValueError, match=r"is no folder of a plugin, which has a file model.py"):
+    with pytest.raises(ValueError, match=r"is no plugin of Brain-Score: it needs an __init__.py"):
         subject(tmp_path)
     with pytest.raises(ValueError, match=r"model of Brain-Score, which has its own .* out dt_ms"):
         subject(plugin, dt_ms=3)
     two = REGISTERED.format(identifier="a") + REGISTERED.format(identifier="b")
     (plugin / "__init__.py").write_text(two)
-    with pytest.raises(ValueError, match=r"registers several models, \['a', 'b'\]; leave one"):
+    with pytest.raises(ValueError, match=r"registers \['a', 'b'\]; say which"):
         subject(plugin)
-    (plugin / "__init__.py").write_text("")
+    (plugin / "__init__.py").write_text(REGISTERED.format(identifier="a"))
     (plugin / "model.py").write_text("def get_model(name):\n    return 3\n")
     with pytest.raises(ValueError, match="makes a int, which commits no areas to regions"):
         subject(plugin)
-    (plugin / "model.py").write_text("")
-    with pytest.raises(ValueError, match=r"registers no model, and its model.py has no get_model"):
-        subject(plugin)
+
+
+def test_an_exported_one(plugin, tmp_path):
+    made = subject(model("fb-dropout"), {"V4": "a2", "IT": ["a3", "integration"]}, onset_ms=40)
+    opened = subject(export(made, "mine", tmp_path / "exported"))
+    assert opened.identifier.rpartition("-")[2] == made.identifier.rpartition("-")[2]
 
 
 def test_a_fault_of_the_plugin_leaves_no_trace(plugin):
@@ -99,7 +94,7 @@ def test_a_fault_of_the_plugin_leaves_no_trace(plugin):
     with pytest.raises(RuntimeError, match="its own fault"):
         subject(plugin)
     assert dict(brainscore_vision.model_registry) == before
-    assert not [name for name in set(sys.modules) - known if name.startswith("_brainscore_pl")]
+    assert not [name for name in set(sys.modules) - known if name.startswith("neurorec_plugin")]
 
 
 @pytest.mark.slow
