@@ -16,7 +16,6 @@ from neurorec.brainscore.time_bins import TimeBins, as_time_bins
 
 import_brainscore()
 
-from brainscore_core.benchmarks import Benchmark  # noqa: E402
 
 #: Where Brain-Score's benchmark classes, and ours after them, keep what they compare with.
 _ASSEMBLIES: Final = ("_assembly", "assembly", "train_assembly", "test_assembly")
@@ -56,7 +55,7 @@ class BenchmarkFacts:
         return sum(len(shown) for shown in self.stimuli.values()) if self.stimuli else None
 
 
-def facts_of(benchmark: Benchmark) -> BenchmarkFacts:
+def facts_of(benchmark: Any) -> BenchmarkFacts:
     """What is known of ``benchmark`` before it is called."""
     assemblies = [getattr(benchmark, name, None) for name in _ASSEMBLIES]
     found = [assembly for assembly in assemblies if hasattr(assembly, "dims")]
@@ -85,7 +84,7 @@ def metric_name(identifier: str, region: str) -> str:
     return _HASH.sub("", named.partition("-")[2])
 
 
-def fingerprint(model_identifier: str, benchmark: Benchmark) -> str:
+def fingerprint(model_identifier: str, benchmark: Any) -> str:
     """Key of a model's score on a benchmark: a digest of all that is known to determine it.
 
     A model's identifier has one of its weights and settings, and that of a benchmark of local data
@@ -107,7 +106,7 @@ def fingerprint(model_identifier: str, benchmark: Benchmark) -> str:
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def _time_bins(benchmark: Benchmark) -> TimeBins:
+def _time_bins(benchmark: Any) -> TimeBins:
     asked = getattr(benchmark, "timebins", None)
     try:
         return () if asked is None else as_time_bins(asked)

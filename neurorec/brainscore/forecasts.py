@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import torch
 
@@ -21,7 +21,6 @@ from neurorec.recording.plan import LOGITS, Plan
 
 import_brainscore()
 
-from brainscore_core.benchmarks import Benchmark  # noqa: E402
 from brainscore_vision.benchmark_helpers.memory import available_memory_gb  # noqa: E402
 from brainscore_vision.model_interface import BrainModel  # noqa: E402
 
@@ -124,7 +123,7 @@ class Forecast:
 
 def forecast(
     models: Sequence[BrainModel],
-    benchmarks: Sequence[Benchmark],
+    benchmarks: Sequence[Any],
     *,
     folder: str | Path | None = None,
 ) -> Forecast:
@@ -151,7 +150,7 @@ def forecast(
 
 
 def _of_model(
-    model: BrainModel, benchmarks: Sequence[tuple[Benchmark, BenchmarkFacts]]
+    model: BrainModel, benchmarks: Sequence[tuple[Any, BenchmarkFacts]]
 ) -> list[PairForecast]:
     found, recorded, every = [], set[tuple[object, ...]](), [facts for _, facts in benchmarks]
     for benchmark, facts in benchmarks:
@@ -168,7 +167,7 @@ def _of_model(
 
 
 def _of_ours(
-    model: NeurorecBrainModel, benchmark: Benchmark, facts: BenchmarkFacts, recorded: bool
+    model: NeurorecBrainModel, benchmark: Any, facts: BenchmarkFacts, recorded: bool
 ) -> PairForecast:
     shown, n_stimuli = next(iter(facts.stimuli.values())), facts.n_stimuli or 0
     plan = model.planned(facts.region, facts.time_bins, shown, facts.trials)
@@ -192,7 +191,7 @@ def _of_ours(
 
 
 def _of_others(
-    model: BrainModel, benchmark: Benchmark, facts: BenchmarkFacts, recorded: bool
+    model: BrainModel, benchmark: Any, facts: BenchmarkFacts, recorded: bool
 ) -> PairForecast:
     """Of a model of Brain-Score, from one stimulus; without an identifier nothing is cached."""
     shown = next(iter(facts.stimuli.values())).iloc[:1].copy()
@@ -240,7 +239,7 @@ def _units_of(plan: Plan, area: str) -> int:
 
 
 def _metric_bytes(
-    benchmark: Benchmark, facts: BenchmarkFacts, n_stimuli: int, n_units: int
+    benchmark: Any, facts: BenchmarkFacts, n_stimuli: int, n_units: int
 ) -> float:
     features = 4.0 * n_stimuli * n_units * len(facts.time_bins)
     grams = 8.0 * _GRAMS * n_stimuli**2 * len(facts.time_bins)

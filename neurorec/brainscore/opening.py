@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from neurorec import datasets
 from neurorec.brainscore._import import import_brainscore
@@ -21,7 +21,6 @@ from botocore.exceptions import (  # noqa: E402
     NoCredentialsError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError  # noqa: E402
-from brainscore_core.benchmarks import Benchmark  # noqa: E402
 
 #: What local benchmarks are called.
 PATTERN: Final = "DATASET[@SESSION][/REGION]:METRIC"
@@ -46,7 +45,7 @@ def open_benchmark(
     number_of_trials: int = 1,
     ceiling: float | None = None,
     folder: str | Path | None = None,
-) -> Benchmark:
+) -> Any:
     """The benchmark of this name; nothing is installed for it.
 
     Parameters
@@ -131,7 +130,7 @@ def _sessions_here(name: str) -> list[str]:
     return found
 
 
-def _of_brainscore(name: str) -> Benchmark:
+def _of_brainscore(name: str) -> Any:
     if name not in brainscore_identifiers():
         raise ValueError(
             f"there is no benchmark {name!r}{_near(name)}; local data are named {PATTERN}, and "

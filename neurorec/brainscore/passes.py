@@ -276,7 +276,7 @@ def _keep(
     group, labels = file.require_group(population), []
     timesteps = np.flatnonzero(weights.any(axis=0))
     for units, values, columns in _blocks(recording, population, timesteps):
-        binned = np.tensordot(values, weights[:, timesteps], axes=(2, 1))
+        binned = _binned(values, weights[:, timesteps])
         trials = binned.reshape(-1, part.stop - part.start, *binned.shape[1:])
         if not asked.each:
             trials = trials.mean(axis=0, keepdims=True)
@@ -287,6 +287,21 @@ def _keep(
         labels.append(columns)
     if part.start == 0:
         _write_columns(group, {k: np.concatenate([c[k] for c in labels]) for k in labels[0]})
+
+
+def _binned(
+    values: Float[np.ndarray, "presentation neuroid timestep"],
+    weights: Float[np.ndarray, "time_bin timestep"],
+) -> Float[np.ndarray, "presentation neuroid time_bin"]:
+    """Averages over time bins, each summed in the order of its own timesteps.
+
+    A matrix product rounds by how many bins and units are multiplied together; what a benchmark
+    gets must not depend on what else is recorded.
+    """
+    binned = np.zeros((*values.shape[:2], len(weights)))
+    for number, timestep in np.argwhere(weights):
+        binned[:, :, number] += weights[number, timestep] * values[:, :, timestep]
+    return binned
 
 
 def _blocks(

@@ -67,9 +67,7 @@ def _when(labelled: Any, index: tuple[int, ...], facts: BenchmarkFacts) -> dict[
     if not index and len(bins) == 1:
         limits = bins[0]
     for dim, number in zip(labelled.dims, index, strict=True):
-        if dim == TIME_BIN:
-            limits = _limits(labelled, number)
-        elif len(index) == 1 and len(bins) == labelled.sizes[dim]:
+        if (dim == TIME_BIN or len(index) == 1) and len(bins) == labelled.sizes[dim]:
             limits = bins[number]
         else:
             at.append(f"{dim}={_label(labelled, dim, number)}")
@@ -78,14 +76,6 @@ def _when(labelled: Any, index: tuple[int, ...], facts: BenchmarkFacts) -> dict[
         "time_bin_end": known(limits[1]),
         "at": " ".join(at),
     }
-
-
-def _limits(labelled: Any, number: int) -> tuple[float, float]:
-    names = ("time_bin_start", "time_bin_end")
-    if not all(name in labelled.coords for name in names):
-        return math.nan, math.nan
-    start, end = (np.ravel(labelled[name].values)[number] for name in names)
-    return float(start), float(end)
 
 
 def _label(labelled: Any, dim: str, number: int) -> Any:

@@ -21,7 +21,6 @@ from neurorec.brainscore.subjects import subject
 
 import_brainscore()
 
-from brainscore_core.benchmarks import Benchmark  # noqa: E402
 from brainscore_vision.model_interface import BrainModel  # noqa: E402
 
 #: Called with the pairs that are done, those there are, and the pair that comes next.
@@ -116,7 +115,7 @@ def _listed(given: Any) -> list[Any]:
     return listed
 
 
-def _opened(given: Any) -> Benchmark:
+def _opened(given: Any) -> Any:
     if isinstance(given, str):
         return open_benchmark(given)
     if not (hasattr(given, "identifier") and callable(given)):
@@ -145,7 +144,7 @@ def _check_asked(model: BrainModel, facts: BenchmarkFacts) -> None:
 
 def _check_free(
     subjects: Sequence[tuple[str, BrainModel]],
-    opened: Sequence[Benchmark],
+    opened: Sequence[Any],
     todo: Iterable[tuple[int, int]],
 ) -> None:
     pairs = list(todo)
@@ -155,7 +154,7 @@ def _check_free(
 
 def _scored(
     model: BrainModel,
-    benchmark: Benchmark,
+    benchmark: Any,
     every: Sequence[BenchmarkFacts],
     *,
     key: str,

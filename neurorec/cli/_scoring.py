@@ -11,7 +11,6 @@ from neurorec.cli._subjects import SubjectOptions, make_subject
 
 if TYPE_CHECKING:
     import xarray as xr
-    from brainscore_core.benchmarks import Benchmark
     from brainscore_vision.model_interface import BrainModel
 
     from neurorec.brainscore import Scores
@@ -76,7 +75,7 @@ def run(asked: Asked) -> None:
         print(asked.out)
 
 
-def _opened(asked: Asked) -> "list[Benchmark]":
+def _opened(asked: Asked) -> "list[Any]":
     from neurorec.brainscore import open_benchmark
 
     local = {**asked.local, "usual_degrees": asked.how.visual_degrees}
@@ -92,7 +91,7 @@ def _models(asked: Asked, bar: _Bar) -> "list[BrainModel]":
 
 
 def _say_forecast(
-    asked: Asked, models: "Sequence[BrainModel]", benchmarks: "Sequence[Benchmark]"
+    asked: Asked, models: "Sequence[BrainModel]", benchmarks: "Sequence[Any]"
 ) -> None:
     from neurorec.brainscore import forecast
 
@@ -103,7 +102,7 @@ def _say_forecast(
 
 
 def _scored(
-    asked: Asked, models: "list[BrainModel]", benchmarks: "list[Benchmark]", bar: _Bar
+    asked: Asked, models: "list[BrainModel]", benchmarks: "list[Any]", bar: _Bar
 ) -> "Scores":
     from neurorec.brainscore import score
 
@@ -133,7 +132,7 @@ def say(scores: "Scores") -> None:
     console.print("score: as the benchmark ceils raw; ± raw: error over splits", highlight=False)
 
 
-def _say_layers(model: "BrainModel", benchmark: "Benchmark") -> None:
+def _say_layers(model: "BrainModel", benchmark: Any) -> None:
     from neurorec.brainscore import layer_scores
     from neurorec.cli._progress import of_total
 
