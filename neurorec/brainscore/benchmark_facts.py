@@ -57,7 +57,7 @@ class BenchmarkFacts:
 
 def facts_of(benchmark: Any) -> BenchmarkFacts:
     """What is known of ``benchmark`` before it is called."""
-    assemblies = [getattr(benchmark, name, None) for name in _ASSEMBLIES]
+    assemblies: list[Any] = [getattr(benchmark, name, None) for name in _ASSEMBLIES]
     found = [assembly for assembly in assemblies if hasattr(assembly, "dims")]
     region = str(getattr(benchmark, "region", "") or "")
     shown = [one.attrs.get("stimulus_set", None) for one in found]

@@ -159,9 +159,11 @@ def _of_model(
             found.append(_pair(model, facts, **unknown, memory=math.nan, disk=math.nan, s=math.nan))
             continue
         passed = (tuple(facts.stimuli), facts.trials)
-        cost = _of_ours if isinstance(model, NeurorecBrainModel) else _of_others
         with expecting(model, facts, every):
-            found.append(cost(model, benchmark, facts, passed in recorded))
+            if isinstance(model, NeurorecBrainModel):
+                found.append(_of_ours(model, benchmark, facts, passed in recorded))
+            else:
+                found.append(_of_others(model, benchmark, facts))
         recorded.add(passed)
     return found
 
@@ -190,9 +192,7 @@ def _of_ours(
     )
 
 
-def _of_others(
-    model: BrainModel, benchmark: Any, facts: BenchmarkFacts, recorded: bool
-) -> PairForecast:
+def _of_others(model: Any, benchmark: Any, facts: BenchmarkFacts) -> PairForecast:
     """Of a model of Brain-Score, from one stimulus; without an identifier nothing is cached."""
     shown = next(iter(facts.stimuli.values())).iloc[:1].copy()
     shown.identifier = None
@@ -238,9 +238,7 @@ def _units_of(plan: Plan, area: str) -> int:
     return next(p.n_units for p in plan.populations if p.address == address)
 
 
-def _metric_bytes(
-    benchmark: Any, facts: BenchmarkFacts, n_stimuli: int, n_units: int
-) -> float:
+def _metric_bytes(benchmark: Any, facts: BenchmarkFacts, n_stimuli: int, n_units: int) -> float:
     features = 4.0 * n_stimuli * n_units * len(facts.time_bins)
     grams = 8.0 * _GRAMS * n_stimuli**2 * len(facts.time_bins)
     ours = isinstance(getattr(benchmark, "_similarity_metric", None), SampleSpaceMetric)

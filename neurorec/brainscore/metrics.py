@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from neurorec._checks import check_option
-from neurorec.brainscore.readouts import BestUnit, LeastSquares, SharedPenaltyRidge
+from neurorec.brainscore.readouts import BestUnit, FixedRidge, LeastSquares, SharedPenaltyRidge
 from neurorec.brainscore.regression import Readout
 from neurorec.brainscore.regression import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.regression import SampleSpaceSplitMetric as SampleSpaceSplitMetric
@@ -26,7 +26,7 @@ from neurorec.brainscore.similarity import (
     spearman_of_triangles,
     unbiased_cka,
 )
-from neurorec.encoding import PLS, Ridge
+from neurorec.encoding import PLS
 
 Options = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def _pls(options: Options | None) -> Readout:
 
 
 def _ridge(options: Options | None) -> Readout:
-    return Ridge(penalties=[_taken(options, "alpha", 1.0, fixed={})])
+    return FixedRidge(_taken(options, "alpha", 1.0, fixed={}))
 
 
 def _shared_ridge(options: Options | None) -> Readout:

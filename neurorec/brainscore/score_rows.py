@@ -20,23 +20,26 @@ def score_rows(score: Score, facts: BenchmarkFacts) -> tuple[ScoreRow, ...]:
 
     Brain-Score's ceiling of a score drops its time bins; they are still on its ``raw``.
     """
-    shape = np.shape(score.values)
-    raw = score.attrs.get(Score.RAW_VALUES_KEY)
+    shape = score.shape
+    raw: Any = score.attrs.get(Score.RAW_VALUES_KEY)
     numbers = {
         "score": np.asarray(score.values, dtype=float),
         "raw": _like(raw, shape),
         "ceiling": _like(score.attrs.get("ceiling"), shape),
         "error": _like(score.attrs.get("error", _error_of(raw)), shape),
     }
-    labelled = raw if np.shape(getattr(raw, "values", None)) == shape else score
+    labelled = raw if hasattr(raw, "dims") and raw.shape == shape else score
     return tuple(
         ScoreRow(
             region=facts.region,
             metric=facts.metric,
             n_stimuli=facts.n_stimuli,
             n_neuroids=facts.n_neuroids,
+            raw=known(numbers["raw"][index]),
+            ceiling=known(numbers["ceiling"][index]),
+            score=known(numbers["score"][index]),
+            error=known(numbers["error"][index]),
             **_when(labelled, index, facts),
-            **{name: known(values[index]) for name, values in numbers.items()},
         )
         for index in np.ndindex(shape)
     )

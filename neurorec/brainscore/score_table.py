@@ -102,8 +102,8 @@ class Scores:
             for pair in self.pairs
             for row in pair.rows
         ]
-        table = pd.DataFrame(rows, columns=columns)
-        return table.astype({name: float for name in _NUMBERS})
+        table = pd.DataFrame({name: [row[name] for row in rows] for name in columns})
+        return table.astype(dict.fromkeys(_NUMBERS, float))
 
     def of(self, model: str, benchmark: str) -> float | None:
         """The ceiled score of a pair, by its identifiers or what they begin with.

@@ -11,11 +11,13 @@ with ``K`` are then made for all folds at once.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from neurorec.encoding.leading_batch import DeflatedBatch, leading_eigenvectors
@@ -45,7 +47,8 @@ class _Folds(NamedTuple):
     eigenvalues, basis
         Of ``Y' C K C Y``, descending.
     floor_features, floor_responses
-        What is rounding, as in the solver of one fold.
+        What is rounding: as in the solver of one fold, of the inner products and responses of all
+        stimuli, since those of a fold are differences of them.
     """
 
     kept: Float[Tensor, "fold row"]
@@ -118,19 +121,30 @@ def _prepared(shared: _Shared, kept: Tensor) -> _Folds:
     outer = (crossed - (kept * sums).sum(dim=1, keepdim=True) * mean / 2)[:, :, None]
     outer = outer * mean[:, None, :]
     matrices -= outer + outer.mT
-    eigenvalues, basis = torch.linalg.eigh(matrices)
+    eigenvalues, basis = _eigenpairs(matrices)
     eps = torch.finfo(gram.dtype).eps
     rounding = counts.clamp_min(y.shape[1]) * eps
     size = (kept * gram.diagonal()).amax(dim=1)
-    spread = (kept @ y.square()).sum(dim=1) - counts * mean.square().sum(dim=1)
     return _Folds(
         kept,
         mean,
         eigenvalues.flip(1),
         basis.flip(2).contiguous(),
         rounding * torch.maximum(torch.linalg.matrix_norm(gram), size),
-        rounding * spread.clamp_min(0).sqrt(),
+        rounding * torch.linalg.matrix_norm(y),
     )
+
+
+def _eigenpairs(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, and eigenvectors of each matrix."""
+    if matrices.device.type != "cpu":
+        return torch.linalg.eigh(matrices)
+    # NumPy's is the faster, and matrices side by side use cores better than each alone does.
+    n_threads = min(torch.get_num_threads(), len(matrices))
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
+        pairs = list(pool.map(np.linalg.eigh, matrices.numpy()))
+    eigenvalues, vectors = (np.stack(part) for part in zip(*pairs, strict=True))
+    return torch.from_numpy(eigenvalues), torch.from_numpy(vectors)
 
 
 def _without(whole: Tensor, shared: _Shared, products: Tensor, out: Tensor) -> Tensor:
@@ -170,7 +184,7 @@ def _empty(folds: _Folds, n_components: int) -> _Columns:
 def _add(shared: _Shared, folds: _Folds, columns: _Columns, vectors: Tensor, k: int) -> Tensor:
     """Add component ``k``; False for the folds where nothing but rounding is left."""
     earlier = columns.scores[:, :k]
-    combination = (folds.basis @ vectors[..., None])[..., 0]
+    combination = (vectors[:, None] @ folds.basis.mT)[:, 0]
     weights = _centred(folds, combination @ shared.responses.mT)
     weights = _removed(earlier, weights)
     images = weights @ shared.gram

@@ -87,6 +87,7 @@ class Passes:
 
 
 class TestScore:
+    @pytest.mark.slow
     def test_their_call(self, opened):
         """The number, raw, ceiling and error that Brain-Score's own call of each gives."""
         calls = [opened(0, 100), opened(0, 100, metric="cka"), opened(0, 40, 100)]
@@ -114,6 +115,7 @@ class TestScore:
         assert set(table["n_neuroids"]) == {12}
         np.testing.assert_allclose(table["score"], table["raw"] ** 2 / table["ceiling"])
 
+    @pytest.mark.slow
     def test_one_pass_for_all_regions_and_bins(self, opened):
         """And with what each would have had from a pass of its own."""
         calls = [opened(0, 100), opened(0, 40, 100, region="IT"), opened(20, 60)]
@@ -126,6 +128,7 @@ class TestScore:
             for one, pair in zip(alone, together.pairs, strict=True)
         )
 
+    @pytest.mark.slow
     def test_trials_that_do_not_differ_share_a_pass(self, opened):
         calls = [opened(0, 100), opened(0, 100, metric="cka", number_of_trials=4)]
         for name, n_shown in (("fb", N_STIMULI), ("fb-dropout", 5 * N_STIMULI)):
@@ -139,6 +142,7 @@ class TestScore:
         alone = score(model(), v4).table
         assert both["score"][1] == alone["score"][0] != both["score"][0]
 
+    @pytest.mark.slow
     def test_several_models_and_what_subject_takes(self, opened):
         given = [model(), subject(network("ff"), {"V4": "a1"}, dt_ms=20)]
         found = score(given, opened(0, 100))
@@ -160,13 +164,12 @@ class TestScore:
 
 class TestKeys:
     def test_contents_and_settings_count(self, opened):
-        call, weights = opened(0, 100), model()
-        first = fingerprint(weights.identifier, call)
+        call = opened(0, 100)
+        first = fingerprint(model().identifier, call)
         assert fingerprint(model().identifier, opened(0, 100)) == first
-        weights.model.readout_weight = None
-        with_other_weights = NeurorecBrainModel(network(), {"V4": "a2"}, dt_ms=20)
+        recommitted = NeurorecBrainModel(network(), {"V4": "a2"}, dt_ms=20)
         others = [
-            fingerprint(with_other_weights.identifier, call),
+            fingerprint(recommitted.identifier, call),
             fingerprint(model().identifier, opened(0, 100, metric="pls")),
             fingerprint(model().identifier, opened(0, 100, number_of_trials=2)),
             fingerprint(model().identifier, opened(0, 100, ceiling=0.5)),
@@ -193,6 +196,7 @@ class TestKeys:
 
 
 class TestFiles:
+    @pytest.mark.slow
     def test_resume_scores_what_is_missing(self, opened, tmp_path, monkeypatch):
         out, first, second = tmp_path / "s.json", opened(0, 100), opened(0, 60)
         alone = score(model(), first, out=out)
@@ -241,3 +245,60 @@ class TestFiles:
         with pytest.raises(KeyboardInterrupt):
             score(model(), calls, out=out, progress=stop)
         assert [p.benchmark for p in Scores.from_json(out).pairs] == [calls[0].identifier]
+
+
+#: Scores the pairs of one call, as a program of its own that can be killed.
+PROGRAM = """
+import sys
+from dataclasses import replace
+import numpy as np
+from neurorec import datasets
+from neurorec.brainscore import NeurorecBrainModel, benchmark, score
+from neurorec.models import build
+
+folder, out = sys.argv[1:]
+data = datasets.load("cowley-2023", session="210325")
+shown = data.stimuli.select(slice(0, 40))
+known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
+data = replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
+calls = [
+    benchmark(data, metric=m, visual_degrees=8, folder=folder) for m in ("cka", "ridge", "pls")
+]
+model = NeurorecBrainModel(
+    build("greco2025-fb", input_size=16, timesteps=5), {"V4": "a2"}, dt_ms=20, device="cpu"
+)
+
+
+def say(done, total, pair):
+    print(done, flush=True)
+    if done == 2:
+        sys.stdin.readline()  # until it is killed, or told to go on
+
+
+score(model, calls, out=out, resume=True, progress=say)
+"""
+
+
+@pytest.mark.slow
+def test_after_a_killed_process(shared_data, tmp_path):
+    """What was finished is in the file, whole, and is not done again."""
+    out = tmp_path / "s.json"
+    environment = os.environ | {"NEUROREC_MIRROR": str(shared_data / "mirror")}
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path), str(out)]
+    root = Path(neurorec.__file__).parents[1]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    first = subprocess.Popen(command, cwd=root, env=environment, **pipes)
+    assert [first.stdout.readline().strip() for _ in range(3)] == ["0", "1", "2"]
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    first.stdin.close()
+    first.stdout.close()
+    kept = Scores.from_json(out)
+    assert [pair.rows[0].metric for pair in kept.pairs] == ["cka", "ridge"]
+    second = subprocess.run(
+        command, cwd=root, env=environment, input="\n", capture_output=True, text=True, check=True
+    )
+    assert second.stdout.split() == ["2", "3"]
+    both = Scores.from_json(out)
+    assert both.pairs[:2] == kept.pairs
+    assert [pair.rows[0].metric for pair in both.pairs] == ["cka", "ridge", "pls"]
