@@ -19,13 +19,13 @@ from brainscore_vision.benchmark_helpers import screen
 from brainscore_vision.model_interface import BrainModel
 
 import neurorec
-from neurorec.brainscore import Behaviour, NeurorecBrainModel, export, open_plugin
+from neurorec.brainscore import Behaviour, NeurorecBrainModel, export, open_plugin, subject
 from neurorec.brainscore.overlay import overlay
 from neurorec.brainscore.plugin_metadata import is_recurrent
 from neurorec.brainscore.plugin_names import registered, taken
 from neurorec.brainscore.region_maps import REGIONS as RECORDED
 from neurorec.brainscore.region_maps import default_regions
-from neurorec.models import adapters, load, preset, save
+from neurorec.models import adapters, build, load, preset, save
 from neurorec.recording import Sample
 
 from . import plugins
@@ -74,12 +74,12 @@ def test_files(checkpoint, tmp_path):
 def test_same_input_gives_the_same_bytes(checkpoint, tmp_path):
     """Of a checkpoint, its network, and a subject of it, anywhere and at any time."""
     settings = {"onset_ms": 30, "behaviour": Behaviour(labels=LABELS)}
-    subject = NeurorecBrainModel(load(checkpoint), REGIONS, identifier="another", **settings)
+    made_here = NeurorecBrainModel(load(checkpoint), REGIONS, identifier="another", **settings)
     made = [
         export(checkpoint, "same", tmp_path / "a", REGIONS, **settings),
         export(str(checkpoint), "same", tmp_path / "deep" / "b", REGIONS, **settings),
         export(load(checkpoint), "same", tmp_path / "c", REGIONS, **settings),
-        export(subject, "same", tmp_path / "d"),
+        export(made_here, "same", tmp_path / "d"),
     ]
     assert len({json.dumps(contents(folder)) for folder in made}) == 1
     other = export(checkpoint, "same", tmp_path / "e", REGIONS, **{**settings, "onset_ms": 31})
@@ -134,18 +134,33 @@ def test_activity_and_answers_are_the_same(tmp_path, name):
     stimuli = stimuli_of(tmp_path / "stimuli")
     for region in regions:
         shown = []
-        for subject in (live, opened):
-            subject.start_recording(region, [(10, 40), (30, 60)])
-            shown.append(subject.look_at(stimuli, number_of_trials=2, require_variance=True))
+        for one in (live, opened):
+            one.start_recording(region, [(10, 40), (30, 60)])
+            shown.append(one.look_at(stimuli, number_of_trials=2, require_variance=True))
         np.testing.assert_array_equal(shown[0].values, shown[1].values)
         first, second = np.split(shown[1].values, 2)
         assert (first != second).any() == (name == "dropout")
     for task, given in {"label": LABELS[:3], "probabilities": stimuli, "odd_one_out": None}.items():
         answers = []
-        for subject in (live, opened):
-            subject.start_task(task, given)
-            answers.append(subject.look_at(stimuli))
+        for one in (live, opened):
+            one.start_task(task, given)
+            answers.append(one.look_at(stimuli))
         np.testing.assert_array_equal(answers[0].values, answers[1].values)
+
+
+def test_it_is_what_is_scored_from_the_same_checkpoint(tmp_path):
+    """With the classes that training kept, and the time of a model without any."""
+    network = build("greco2025-ff", input_size=8, timesteps=1, classes=3)
+    classes = {"classes": json.dumps(["a", "b", "c"])}
+    checkpoint = save(network, tmp_path / "some.safetensors", metadata=classes)
+    scored = subject(checkpoint, REGIONS, identifier="mine")
+    folder = export(checkpoint, "mine", tmp_path / "p", REGIONS)
+    opened = open_plugin(folder)
+    assert opened.behaviour.labels == ("a", "b", "c")
+    assert opened.timeline.dt_ms == 10_000
+    assert opened.identifier == scored.identifier
+    again = export(folder, "another", tmp_path / "q")  # of a plugin, under another name
+    assert open_plugin(again).settings == {**opened.settings, "identifier": "another"}
 
 
 def test_metadata(checkpoint, tmp_path):
@@ -292,18 +307,18 @@ class TestWrongInput:
         for given in (adapted, module, tmp_path / "resnet18.pth", "weights.ckpt"):
             with pytest.raises(ValueError, match=words):
                 export(given, "mine", tmp_path / "p", {"V1": "V1"})
-        subject = NeurorecBrainModel(adapted, {"V1": "V1"})
-        with pytest.raises(ValueError, match=f"Feedforward is a model of another.*{words}"):
-            export(subject, "mine", tmp_path / "p")
-        with pytest.raises(ValueError, match="Sequential is no model"):
+        made = NeurorecBrainModel(adapted, {"V1": "V1"})
+        with pytest.raises(ValueError, match=f"got Feedforward; of a torch module {words}"):
+            export(made, "mine", tmp_path / "p")
+        with pytest.raises(ValueError, match="got Sequential; of a torch module"):
             export(module, "mine", tmp_path / "p", {"V1": "V1"})
 
     def test_a_subject_has_its_settings(self, tmp_path):
-        subject = NeurorecBrainModel(model(), REGIONS)
-        with pytest.raises(ValueError, match="for a model that has them already"):
-            export(subject, "mine", tmp_path / "p", REGIONS)
-        with pytest.raises(ValueError, match="for a model that has them already"):
-            export(subject, "mine", tmp_path / "p", onset_ms=3)
+        made = NeurorecBrainModel(model(), REGIONS)
+        with pytest.raises(ValueError, match="which has its own regions and time; leave out"):
+            export(made, "mine", tmp_path / "p", REGIONS)
+        with pytest.raises(ValueError, match="which has its own regions and time; leave out"):
+            export(made, "mine", tmp_path / "p", onset_ms=3)
 
     def test_unknown_settings(self, checkpoint, tmp_path):
         with pytest.raises(
@@ -318,6 +333,8 @@ class TestWrongInput:
     def test_no_checkpoint(self, tmp_path):
         with pytest.raises(ValueError, match="there is no checkpoint"):
             export(tmp_path / "x.safetensors", "mine", tmp_path / "p", REGIONS)
+        with pytest.raises(ValueError, match="no model 'fb': it must be a checkpoint"):
+            export("fb", "mine", tmp_path / "p", REGIONS)
 
     @pytest.mark.parametrize("url", ["weights.safetensors", "ftp://a.org/w", "https:///w"])
     def test_no_url(self, checkpoint, tmp_path, url):

@@ -170,12 +170,12 @@ def command(*arguments):
 
 #: From a name to options and what is then said.
 WRONG = {
-    "both": (["--region", "V4=a2", "--region-map", "r.json"], "were both given"),
-    "no sign": (["--region", "V4"], "must be a region and its areas, as IT=PIT,AIT, got 'V4'"),
-    "no area": (["--region", "V4="], "must be a region and its areas"),
+    "no sign": (["--region", "V4"], "--region must be such as V4=layer2, got 'V4'"),
+    "no area": (["--region", "V4="], "--region must be such as"),
+    "twice": (["--region", "V4=a2", "--region", "V4=a3"], "names 'V4' twice"),
     "no file": (["--region-map", "r.json"], "r.json: No such file"),
-    "no json": (["--region-map", __file__], "is no JSON"),
-    "list": (["--region-map", "list.json"], "must hold regions"),
+    "no json": (["--region-map", __file__], "is no JSON file of regions"),
+    "list": (["--region-map", "list.json"], "must hold regions such as"),
     "torch": ([], "m.pth holds numbers without a wiring"),
 }
 
