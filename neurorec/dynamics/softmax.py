@@ -6,7 +6,7 @@ r"""Multinomial logistic regression of labels on z-scored activity, in all time 
         + \frac\lambda2 (\lVert W \rVert^2 + \lVert b \rVert^2)
 
 with every neuroid z-scored by the training presentations. With :math:`\lambda > 0` there is one
-minimum, which is found up to rounding: no seed, learning rate or number of epochs is left to choose.
+minimum, which is found up to rounding: no seed, learning rate or number of epochs is to choose.
 """
 
 from typing import Final, NamedTuple
