@@ -89,8 +89,6 @@ def _generalization(
     device = resolve_device(within.device)
     rows = stacked(features)
     rows -= rows.mean(axis=0)
-    if not np.isfinite(rows).all():
-        raise ValueError("the model's activity holds NaN or infinite values")
     everything = torch.from_numpy(rows).to(device)
     y = torch.from_numpy(responses.values.astype(np.float64)).to(device)
     n, n_bins = len(responses), responses.sizes[TIME_BIN]

@@ -79,8 +79,16 @@ class SpanTimeMetric(Metric):
 
 
 def stacked(assembly: xr.DataArray) -> Float64[np.ndarray, "row neuroid"]:
-    """All presentations of the first time bin, then those of the second, and so on."""
+    """All presentations of the first time bin, then those of the second, and so on.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
+    """
     values = assembly.values.transpose(2, 0, 1)
+    if not np.isfinite(values).all():
+        raise ValueError("the activity holds NaN or infinite values; drop those units or stimuli")
     return np.ascontiguousarray(values, dtype=np.float64).reshape(-1, values.shape[2])
 
 
