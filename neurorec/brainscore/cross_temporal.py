@@ -77,10 +77,10 @@ class CrossTemporalMetric(Metric):
     def number(self, grid: Float64[np.ndarray, "*split train_time test_time"]) -> np.ndarray:
         """The mean over the grid that :class:`CrossTemporalMetric` describes; NaN are left out."""
         same = np.eye(grid.shape[-1], dtype=bool)
-        other = np.nanmean(np.where(same, np.nan, grid), axis=(-2, -1))
+        other = np.asarray(np.nanmean(np.where(same, np.nan, grid), axis=(-2, -1)))
         if self.kind == "generalization":
             return other
-        return np.nanmean(np.where(same, grid, np.nan), axis=(-2, -1)) - other
+        return np.asarray(np.nanmean(np.where(same, grid, np.nan), axis=(-2, -1)) - other)
 
 
 def _generalization(

@@ -26,7 +26,6 @@ from brainscore_core.supported_data_standards.brainio.assemblies import (  # noq
 from brainscore_vision.benchmark_helpers.neural_common import NeuralBenchmark  # noqa: E402
 from brainscore_vision.benchmark_helpers.screen import place_on_screen  # noqa: E402
 from brainscore_vision.benchmarks import ceil_score  # noqa: E402
-from brainscore_vision.model_interface import BrainModel  # noqa: E402
 
 #: d′ at which an image counts as solved, of data that do not say what the animal achieved.
 THRESHOLD: Final = 1.0
@@ -35,12 +34,12 @@ THRESHOLD: Final = 1.0
 class TemporalBenchmark(NeuralBenchmark):
     """A benchmark whose score is one number over all time bins; see :func:`over_time`."""
 
-    def __call__(self, candidate: BrainModel) -> Score:
+    def __call__(self, candidate: Any) -> Score:
         """Score of ``candidate``."""
         raw = self._similarity_metric(self._seen(candidate), self._assembly)
         return over_time(self._similarity_metric, raw, self.ceiling)
 
-    def _seen(self, candidate: BrainModel) -> Any:
+    def _seen(self, candidate: Any) -> Any:
         candidate.start_recording(self.region, time_bins=self.timebins)
         stimuli = place_on_screen(
             self._assembly.stimulus_set,
@@ -80,7 +79,7 @@ class ObjectSolutionBenchmark(TemporalBenchmark):
 
         super().__init__(ceiling_func=reliability, **settings)
 
-    def __call__(self, candidate: BrainModel) -> Score:
+    def __call__(self, candidate: Any) -> Score:
         """Score of ``candidate``."""
         target = self.target
         raw = self._similarity_metric(self._seen(candidate), target)
@@ -181,7 +180,7 @@ def _rules(metric: Metric) -> tuple[Callable[[Any, Any], np.ndarray], Callable[[
 
 
 def _mean(per_bin: np.ndarray) -> np.ndarray:
-    return np.nanmean(per_bin, axis=-1)
+    return np.asarray(np.nanmean(per_bin, axis=-1))
 
 
 def _like(score: Score, values: np.ndarray, **attrs: Any) -> Score:

@@ -45,7 +45,7 @@ def test_a_neuroid_that_is_silent_in_training_says_nothing(rng):
     options = {"n_classes": 2, "penalty": 0.5}
     given = [torch.from_numpy(x) for x in (train, test)]
     expected = softmax_evidence(*given, codes, **options)
-    silent = [
+    silent = [  # 0 in training and 1 in test
         torch.cat([x, torch.full((1, x.shape[1], 1), float(v))], 2) for v, x in enumerate(given)
     ]
     torch.testing.assert_close(softmax_evidence(*silent, codes, **options), expected)
