@@ -49,7 +49,8 @@ def shell(tmp_path, monkeypatch, mirror):
 
 
 @pytest.mark.slow
-def test_the_readme_runs(shell):
+@pytest.mark.filterwarnings("ignore")
+def test_the_readme_runs(shell, monkeypatch):
     (block,) = re.findall(r"(?:^    neurorec .+\n)+", SECTION, re.MULTILINE)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block], cwd=shell, capture_output=True, text=True
@@ -64,6 +65,9 @@ def test_the_readme_runs(shell):
     assert brainscore.subject(shell / "plugin").regions == {k: tuple(v) for k, v in regions.items()}
     for file in ("__init__.py", "model.py", "test.py", "region_layer_map/my-model.json"):
         assert (shell / "plugin" / file).exists()
+    monkeypatch.chdir(shell)
+    (code,) = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
 
 
 @pytest.mark.parametrize("text", [PAGE, SECTION], ids=["page", "section"])
