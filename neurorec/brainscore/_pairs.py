@@ -57,6 +57,18 @@ def aligned(features: xr.DataArray, responses: xr.DataArray) -> xr.DataArray:
     return features.isel({PRESENTATION: match(ids_b.tolist(), features)})
 
 
+def paired(source: DataAssembly, target: DataAssembly) -> tuple[xr.DataArray, xr.DataArray]:
+    """Model and responses as plain assemblies, with the model's stimuli in the responses' order.
+
+    Raises
+    ------
+    ValueError
+        As :func:`aligned`.
+    """
+    features, responses = plain(source), plain(target)
+    return aligned(features, responses), responses
+
+
 def same_neuroids(assembly: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
     """The assembly with its neuroids in the order of another.
 
