@@ -104,7 +104,69 @@ def test_the_score_of_brainscore(model, target, monkeypatch):
     expected = theirs(model, target, monkeypatch)
     score = ObjectSolutionTimes()(model, target)
     each = expected.attrs["raw"].values
+    assert np.isfinite(each).all()
     # Ranks are the same, and with them the correlations.
     np.testing.assert_allclose(score.attrs["raw"].values, each, atol=1e-12)
     assert float(score) == pytest.approx(float(expected), abs=1e-12)
     assert float(score.attrs["error"]) == pytest.approx(float(expected.attrs["error"]), abs=1e-12)
+
+
+def test_the_time_of_each_image(model, target):
+    score = ObjectSolutionTimes()(model, target)
+    times = score.attrs["object_solution_time_ms"]
+    assert times.dims == ("split", "presentation")
+    assert dict(times.sizes) == {"split": 10, "presentation": N_IMAGES}
+    assert times["stimulus_id"].values.tolist() == target["stimulus_id"].values.tolist()
+    solved = np.isfinite(times.values)
+    assert (solved.sum(axis=1) <= N_IMAGES // 10).all()  # held out, of each split
+    assert score.attrs["fraction_solved"] == pytest.approx(solved.sum() / N_IMAGES)
+    assert times.values[solved].min() >= 70
+    assert times.values[solved].max() <= 110
+    known = np.isfinite(target.values)
+    assert score.attrs["fraction_solved_by_target"] == known.mean()
+    both = (solved & known).sum() / N_IMAGES
+    assert score.attrs["fraction_solved_by_both"] == pytest.approx(both)
+
+
+def test_images_may_come_in_another_order(model, target, rng):
+    shuffled = model.isel(presentation=rng.permutation(N_IMAGES))
+    score, same = (ObjectSolutionTimes(n_splits=2)(one, target) for one in (model, shuffled))
+    np.testing.assert_allclose(same.attrs["raw"].values, score.attrs["raw"].values, atol=1e-12)
+
+
+def test_a_model_that_does_not_change_has_no_times(model, target):
+    still = model.copy(data=np.repeat(model.values[..., :1], N_BINS, axis=2))
+    score = ObjectSolutionTimes()(still, target)
+    assert np.isnan(float(score))
+    assert score.attrs["reason"] == "the activity of the model does not change over time"
+
+
+def test_a_model_that_solves_nothing(model, target):
+    harder = from_plain(target, i1=np.full(N_IMAGES, 99.0))
+    score = ObjectSolutionTimes()(model, harder)
+    assert np.isnan(float(score))
+    assert "no split has three images" in score.attrs["reason"]
+    assert score.attrs["fraction_solved"] == 0
+
+
+def from_plain(target, **changes):
+    """The target with other columns, or without those that are None."""
+    names = ("stimulus_id", "image_label", "i1")
+    columns = {name: target[name].values for name in names} | changes
+    coords = {k: ("presentation", v) for k, v in columns.items() if v is not None}
+    return type(target)(target.values, dims=["presentation"], coords=coords)
+
+
+def test_what_can_not_be_compared(model, target):
+    metric = ObjectSolutionTimes()
+    with pytest.raises(ValueError, match="at least 2 time bins, the model has 1"):
+        metric(model.isel(time_bin=[0]), target)
+    for name in ("i1", "image_label"):
+        with pytest.raises(ValueError, match=f"no coordinate '{name}'"):
+            metric(model, from_plain(target, **{name: None}))
+    with pytest.raises(ValueError, match="must hold solution times over 'presentation'"):
+        metric(model, model)
+    with pytest.raises(ValueError, match="1 of 120 stimuli are not in"):
+        metric(model[1:], target)
+    with pytest.raises(ValueError, match="penalty must be above 0"):
+        ObjectSolutionTimes(penalty=0)(model, target)

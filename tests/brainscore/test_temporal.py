@@ -5,6 +5,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("brainscore_vision", reason="brainscore-vision is not part of this stack")
 
@@ -16,6 +17,7 @@ from neurorec.brainscore import (
     temporal_metric,
     to_brainio,
 )
+from neurorec.brainscore.fixed_ridge import FixedRidge
 from neurorec.encoding import Ridge
 
 # Of the number over all time bins, which is what the score of a benchmark is: their PLS stops
@@ -96,6 +98,23 @@ def test_one_readout_for_more_features_than_rows(rng):
     padded = np.concatenate([features, np.zeros((20, 60, 2))], axis=1)
     many = temporal_metric("ridge-spantime", **options)(make(padded, "f"), target)
     np.testing.assert_allclose(many.attrs["raw"].values, few.attrs["raw"].values, atol=1e-9)
+
+
+@pytest.mark.parametrize("of", ["gram", "features"])
+@pytest.mark.parametrize("size", [1, 1e9], ids=["usual", "huge"])
+def test_ridge_of_a_given_penalty(rng, of, size):
+    """Also of features so large that the penalty is lost when it is added."""
+    values = size * rng.normal(size=(30, 40 if of == "gram" else 12))
+    values[:, 1] = values[:, 0]  # without a penalty there is no one solution
+    features, y = torch.from_numpy(values), torch.from_numpy(rng.normal(size=(30, 3, 2)))
+    table = features @ features.mT if of == "gram" else features
+    train, test = np.arange(24), np.arange(24, 30)
+    found, expected = (
+        getattr(readout, f"predict_from_{of}")(table, y, train, test).held_out
+        for readout in (FixedRidge(penalty=1.0), Ridge(penalties=[1.0]))
+    )
+    # Rounding of the largest over the smallest eigenvalue.
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
 def moving(rng, lag, n_bins=4):

@@ -153,6 +153,22 @@ def test_a_time_bin_without_ceiling_has_no_score():
         scores_over([0.5, 0.5], ceiling=(0.0, -0.1))
 
 
+def test_a_score_without_time(recordings):
+    from brainscore_core.metrics import Score
+
+    with pytest.raises(ValueError, match="SampleSpaceMetric gives no score over time"):
+        over_time(temporal_metric("ridge-temporal"), Score(0.5), Score(0.8))
+
+
+@pytest.mark.slow
+def test_solution_times_that_are_noise_have_no_ceiling(recordings, tmp_path):
+    noise = np.random.default_rng(4).normal(size=recordings.assembly.shape)
+    data = replace(recordings, assembly=recordings.assembly.copy(data=noise)[:64, :, :2])
+    call = benchmark(data, metric="ost", folder=tmp_path)
+    with pytest.raises(ValueError, match="halves of the repetitions do not agree"):
+        _ = call.ceiling
+
+
 def test_what_a_number_of_a_grid_is():
     grid = [[0.5, 0.1], [-0.2, 0.6]]
     generalised = scores_over(grid, name="temporal-generalization", ceiling=(0.5, 0.8))
