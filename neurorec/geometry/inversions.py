@@ -29,7 +29,7 @@ def permutation_inversions(
     entries).
     """
     n_rows, n_entries = permutations.shape
-    width = min(_LARGEST_BUCKET, max(8, int(np.ceil(np.sqrt(n_entries)))))
+    width = block_width(n_entries)
     n_blocks = -(-n_entries // width)
     length = n_blocks * width
     small = np.int16 if length < 2**15 else np.int32
@@ -43,16 +43,27 @@ def permutation_inversions(
     return _inside(position) + _inside(bucket) + _across(bucket)
 
 
+def block_width(n_entries: int) -> int:
+    """Length of the blocks and buckets, about the root of the number of entries."""
+    return min(_LARGEST_BUCKET, max(8, int(np.ceil(np.sqrt(n_entries)))))
+
+
 def _inside(blocks: Integer[np.ndarray, "row block width"]) -> Int64[np.ndarray, " row"]:
     """Inversions inside the blocks."""
-    entries = np.ascontiguousarray(blocks.transpose(2, 0, 1))
-    width = len(entries)
-    counts = np.zeros(entries.shape, dtype=np.uint8)  # at most width - 1 each
-    larger = np.empty(entries.shape, dtype=bool)
+    n_rows, n_blocks, width = blocks.shape
+    columns = np.ascontiguousarray(blocks.transpose(2, 0, 1)).reshape(width, n_rows * n_blocks)
+    return inversions_down(columns).reshape(n_rows, n_blocks).sum(axis=1)
+
+
+def inversions_down(columns: Integer[np.ndarray, "width column"]) -> Int64[np.ndarray, " column"]:
+    """Inversions of each column, of which there are many and none longer than a bucket."""
+    width = len(columns)
+    counts = np.zeros(columns.shape, dtype=np.uint8)  # at most width - 1 each
+    larger = np.empty(columns.shape, dtype=bool)
     for lag in range(1, width):
-        np.greater(entries[:-lag], entries[lag:], out=larger[: width - lag])
+        np.greater(columns[:-lag], columns[lag:], out=larger[: width - lag])
         counts[: width - lag] += larger[: width - lag].view(np.uint8)
-    return counts.sum(axis=(0, 2), dtype=np.int64)
+    return counts.sum(axis=0, dtype=np.int64)
 
 
 def _across(buckets: Integer[np.ndarray, "row block width"]) -> Int64[np.ndarray, " row"]:

@@ -4,7 +4,9 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64, Integer
 
 from neurorec.geometry._threads import in_threads
-from neurorec.geometry.inversions import inversions, permutation_inversions
+from neurorec.geometry.discordance import discordant_pairs
+from neurorec.geometry.inversions import inversions
+from neurorec.geometry.sorting import sorting_order
 
 # Elements of one batch: what is held at once then stays near the processor.
 _BATCH_ELEMENTS = 1 << 18
@@ -27,12 +29,13 @@ def tau_a(
     ----------
     Nili et al. (2014) PLoS Computational Biology 10:e1003553 recommend it for models with ties.
     """
-    ranks_a, ranks_b = dense_ranks(a), dense_ranks(b)
+    (order_a, ranks_a), (order_b, ranks_b) = _ordered(a), _ordered(b)
     n_entries = a.shape[1]
     if ranks_a.max(axis=1).min() < n_entries - 1 or ranks_b.max(axis=1).min() < n_entries - 1:
         ones = np.ones((1, n_entries), dtype=np.int64)
         return _from_ranks(ranks_a, ranks_b, ones)[0]
-    return _without_ties(ranks_a, ranks_b)
+    discordant = discordant_pairs(_compact(ranks_a), order_a, _compact(ranks_b), order_b)
+    return 1 - 4 * discordant / (n_entries * (n_entries - 1))
 
 
 def weighted_tau_a(
@@ -46,36 +49,24 @@ def weighted_tau_a(
 
 def dense_ranks(values: Float[np.ndarray, "row entry"]) -> Int64[np.ndarray, "row entry"]:
     """Rank of each entry in its row, from 0, without gaps; equal entries share one."""
-    order = np.argsort(values, axis=1)
-    ordered = np.take_along_axis(values, order, axis=1)
-    dense = np.zeros(values.shape, dtype=np.int64)
-    np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=dense[:, 1:])
-    ranks = np.empty_like(dense)
-    np.put_along_axis(ranks, order, dense, axis=1)
-    return ranks
+    return _ordered(values)[1]
 
 
-def _without_ties(
-    ranks_a: Int64[np.ndarray, "first entry"], ranks_b: Int64[np.ndarray, "second entry"]
-) -> Float64[np.ndarray, "first second"]:
-    """One minus twice the share of inversions of b in the order of a."""
-    n_entries = ranks_a.shape[1]
-    ranks_a, ranks_b = _compact(ranks_a), _compact(ranks_b)
-    order_a, order_b = (np.argsort(ranks, axis=1, kind="stable") for ranks in (ranks_a, ranks_b))
-    per_batch = max(1, _BATCH_ELEMENTS // n_entries)
+def _ordered(
+    values: Float[np.ndarray, "row entry"],
+) -> tuple[Int64[np.ndarray, "row entry"], Int64[np.ndarray, "row entry"]]:
+    """What sorts each row, and its dense ranks."""
+    order, ranks = np.empty((2, *values.shape), dtype=np.int64)
 
-    def discordant(i: int) -> np.ndarray:
-        batches = (slice(k, k + per_batch) for k in range(0, len(ranks_b), per_batch))
-        counts = [
-            permutation_inversions(
-                ranks_b[rows].take(order_a[i], axis=1), ranks_a[i].take(order_b[rows])
-            )
-            for rows in batches
-        ]
-        return np.concatenate(counts)
+    def one(i: int) -> None:
+        order[i] = sorting_order(values[i])
+        ordered = values[i].take(order[i])
+        dense = np.zeros(len(ordered), dtype=np.int64)
+        np.cumsum(ordered[1:] != ordered[:-1], out=dense[1:])
+        ranks[i, order[i]] = dense
 
-    rows = in_threads(discordant, range(len(ranks_a)))
-    return 1 - 4 * np.stack(rows) / (n_entries * (n_entries - 1))
+    in_threads(one, range(len(values)))
+    return order, ranks
 
 
 def _from_ranks(

@@ -8,6 +8,7 @@ from scipy.stats import kendalltau
 
 from neurorec.geometry.inversions import inversions
 from neurorec.geometry.kendall import dense_ranks, tau_a, weighted_tau_a
+from neurorec.geometry.sorting import sorting_order
 
 
 def brute_force(a, b):
@@ -44,6 +45,44 @@ def test_long_sequences(n):
 def test_dense_ranks():
     values = np.array([[0.3, 0.1, 0.3, 0.2], [1.0, 1.0, 1.0, 1.0]])
     assert dense_ranks(values).tolist() == [[2, 0, 2, 1], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [3.0, -1.5, np.inf, -np.inf, 0.5, -2.0, 1e-300, -1e-300],
+        1 + 2.0**-52 * np.arange(40)[::-1],  # all in the bits that give way
+        -1 - 2.0**-52 * np.arange(40),
+        np.array([0.25, -0.75, 0.5], dtype=np.float32),
+        [7.0],
+    ],
+)
+def test_sorting_order(values):
+    values = np.asarray(values)
+    assert sorting_order(values).tolist() == np.argsort(values).tolist()
+
+
+def test_zeros_of_either_sign_tie():
+    assert dense_ranks(np.array([[0.0, 1.0, -0.0, -1.0, 0.0]])).tolist() == [[1, 2, 1, 0, 1]]
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (4, 5)])
+def test_batches(rng, monkeypatch, shape):
+    """Some rows with all others, or one row with some others."""
+    monkeypatch.setattr("neurorec.geometry.discordance._BATCH", 3 * 200)
+    a, b = (rng.random((n, 200)) for n in shape)
+    expected = [[brute_force(x, y) for y in b] for x in a]
+    np.testing.assert_allclose(tau_a(a, b), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [256, 40_000, 70_000])
+def test_tau_a_of_long_vectors(n):
+    """Beyond 16-bit ranks, what a byte can name, and what is exact in single precision."""
+    entries = np.arange(n, dtype=float)
+    a, b = np.stack([entries, -entries]), np.roll(entries, 7)[None]  # the last 7 come first
+    expected = 1 - 4 * 7 * (n - 7) / (n * (n - 1))
+    np.testing.assert_allclose(tau_a(a, b)[:, 0], [expected, -expected], atol=1e-15)
+    assert tau_a(a, a).tolist() == [[1, -1], [-1, 1]]
 
 
 @pytest.mark.parametrize("rounding", [None, 1])
