@@ -1,10 +1,16 @@
 """Models on benchmarks: Brain-Score's numbers, in one pass, resumed after a killed process."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import neurorec
 from neurorec import datasets
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
