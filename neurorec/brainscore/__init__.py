@@ -25,11 +25,11 @@ from neurorec.brainscore.opening import open_benchmark as open_benchmark
 from neurorec.brainscore.pixels import pixel_model as pixel_model
 from neurorec.brainscore.plugin import open_plugin as open_plugin
 from neurorec.brainscore.plugin_checks import check_plugin as check_plugin
+from neurorec.brainscore.region_file import read_regions as read_regions
 from neurorec.brainscore.region_fit import RegionFit as RegionFit
 from neurorec.brainscore.region_fit import fit_regions as fit_regions
 from neurorec.brainscore.region_fit import held_out as held_out
 from neurorec.brainscore.region_maps import default_regions as default_regions
-from neurorec.brainscore.region_maps import read_regions as read_regions
 from neurorec.brainscore.score_table import PairScore as PairScore
 from neurorec.brainscore.score_table import ScoreRow as ScoreRow
 from neurorec.brainscore.score_table import Scores as Scores
@@ -40,3 +40,5 @@ from neurorec.brainscore.subjects import subject as subject
 from neurorec.brainscore.time_bins import Timeline as Timeline
 from neurorec.brainscore.time_bins import as_time_bins as as_time_bins
 from neurorec.brainscore.untrained import controls as controls
+from neurorec.brainscore.untrained import untrained as untrained
+from neurorec.models.abstract_adapter import Viewing as Viewing

@@ -11,9 +11,9 @@ import xarray as xr
 
 from neurorec import assemblies, datasets
 from neurorec._checks import check_option
-from neurorec.assemblies import NEUROID, PRESENTATION
+from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore.assemblies import to_brainio
+from neurorec.brainscore.assemblies import TIME_BIN_LIMITS, to_brainio
 from neurorec.brainscore.ceilings import internal_consistency
 from neurorec.brainscore.metrics import METRICS, metric
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio
@@ -90,7 +90,7 @@ def benchmark(
     ceiling_func = _ceiling(responses, ceiling)
     digest = _digest(responses, ceiling)
     stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
-    packed = to_brainio(assemblies.average_repetitions(responses))
+    packed = to_brainio(_with_limits_alone(assemblies.average_repetitions(responses)))
     if packed.sizes["time_bin"] == 1:
         packed = packed.isel(time_bin=0)
     where = cache_folder() / "brainscore" if folder is None else Path(folder)
@@ -144,6 +144,12 @@ def _shown(data: NeuralData, responses: xr.DataArray) -> StimulusSet:
     known = set(responses["stimulus_id"].values.tolist())
     taken = [i for i, s in enumerate(data.stimuli.stimulus_ids) if s in known]
     return data.stimuli.select(np.asarray(taken))
+
+
+def _with_limits_alone(responses: xr.DataArray) -> xr.DataArray:
+    """Without further labels of time bins, which a ``ModelCommitment`` cannot take apart."""
+    further = set(columns_of(responses, TIME_BIN)) - set(TIME_BIN_LIMITS)
+    return responses.drop_vars(sorted(further))
 
 
 def _metric(given: Any, responses: xr.DataArray) -> tuple[Metric, str]:

@@ -9,16 +9,28 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlparse
 
+from torch import nn
+
 from neurorec._checks import sha256_of
 from neurorec.brainscore.brain_model import NeurorecBrainModel
 from neurorec.brainscore.commitments import Regions
 from neurorec.brainscore.plugin_metadata import metadata_text
 from neurorec.brainscore.plugin_names import checked_name, registered
 from neurorec.brainscore.plugin_texts import Plugin, texts
-from neurorec.models import RecurrentModel, RecurrentNetwork, load, save
+from neurorec.brainscore.subjects import BrainModel, subject
+from neurorec.models import RecurrentNetwork, save
 
-#: Regions that Brain-Score's benchmarks record.
-RECORDED: Final = ("V1", "V2", "V4", "IT")
+#: Of a subject, besides its name and regions: what its answers depend on.
+SETTINGS: Final = (
+    "dt_ms",
+    "onset_ms",
+    "timesteps",
+    "visual_degrees",
+    "behaviour",
+    "noise",
+    "seed",
+    "units",
+)
 #: Files that torch writes, which say nothing of the model that their numbers belong to.
 _OF_TORCH: Final = (".pt", ".pth", ".ckpt", ".tar", ".bin")
 
@@ -43,14 +55,14 @@ def export(
     Parameters
     ----------
     model
-        Path of a checkpoint, a wiring's network, or a :class:`NeurorecBrainModel` of one.
+        Path of a checkpoint, a wiring's network, or a :class:`NeurorecBrainModel` of one; what else
+        :func:`neurorec.brainscore.subject` knows, as far as it is made of a wiring.
     name
         Under which Brain-Score lists it.
     out
         Folder to write, whose files are those of ``brainscore_vision/models/<plugin>/``.
     regions
-        As of :class:`NeurorecBrainModel`. Areas with the names of Brain-Score's regions, or of
-        which the wiring says that they belong to one, if left out.
+        As of :func:`neurorec.brainscore.subject`.
     weights_url
         Where the checkpoint is, or will be, for download; its file is then no part of the plugin.
     bibtex
@@ -58,7 +70,7 @@ def export(
     force
         Replace a plugin at ``out``.
     **settings
-        Of :class:`NeurorecBrainModel`: ``dt_ms``, ``onset_ms``, ``timesteps``,
+        As of :func:`neurorec.brainscore.subject`: ``dt_ms``, ``onset_ms``, ``timesteps``,
         ``visual_degrees``, ``behaviour``, ``noise``, ``seed`` and ``units``.
 
     Raises
@@ -81,7 +93,7 @@ def export(
             bibtex=_bibtex(bibtex, name, network),
         )
         metadata = metadata_text(name, subject, network.wiring, sha256, weights_url)
-        committed = {k: list(v) if len(v) > 1 else v[0] for k, v in subject.regions.items()}
+        committed = {k: v[0] if len(v) == 1 else list(v) for k, v in subject.regions.items()}
         files = texts(plugin) | {
             "metadata.yaml": metadata,
             f"region_layer_map/{name}.json": json.dumps(committed, indent=2) + "\n",
@@ -96,41 +108,28 @@ def _subject(
     model: Any, name: str, regions: Regions | None, settings: dict[str, Any]
 ) -> tuple[NeurorecBrainModel, RecurrentNetwork]:
     """The subject under its new name, and the network that it is of."""
-    if isinstance(model, NeurorecBrainModel):
-        if regions is not None or settings:
-            raise ValueError(
-                "regions and settings were given for a model that has them already; give its "
-                "checkpoint or network instead"
-            )
-        regions, settings, model = model.regions, model.settings, model.model
-    known = _settings(settings)
-    network = _network(model)
-    committed = default_regions(network) if regions is None else regions
-    return NeurorecBrainModel(network, committed, **{**known, "identifier": name}), network
-
-
-def _settings(settings: dict[str, Any]) -> dict[str, Any]:
-    allowed = ("dt_ms", "onset_ms", "timesteps", "visual_degrees", "behaviour", "noise", "seed")
-    unknown = sorted(set(settings) - {*allowed, "units", "identifier"})
+    unknown = sorted(set(settings) - {*SETTINGS})
     if unknown:
+        raise ValueError(f"settings of an exported model are {list(SETTINGS)}, got {unknown}")
+    _check_wiring(model)
+    made = subject(model, regions, **settings)
+    _check_wiring(made)
+    assert isinstance(made, NeurorecBrainModel)
+    assert isinstance(made.model, RecurrentNetwork)
+    kept = {setting: made.settings[setting] for setting in SETTINGS}
+    return NeurorecBrainModel(made.model, made.regions, identifier=name, **kept), made.model
+
+
+def _check_wiring(model: Any) -> None:
+    """Refuse what is not made of a wiring, with what to do instead."""
+    if isinstance(model, str | Path) and Path(model).suffix in _OF_TORCH:
+        raise ValueError(f"{model} holds numbers without a wiring; {_by_hand()}")
+    run = model.model if isinstance(model, NeurorecBrainModel) else model
+    if isinstance(run, nn.Module | BrainModel) and not isinstance(run, RecurrentNetwork):
         raise ValueError(
-            f"settings of an exported model are {', '.join(allowed)} and units, got {unknown}"
+            f"only a checkpoint of neurorec, or the network of one, is exported, got "
+            f"{type(run).__name__}; {_by_hand()}"
         )
-    return settings
-
-
-def _network(model: Any) -> RecurrentNetwork:
-    if isinstance(model, RecurrentNetwork):
-        return model
-    if isinstance(model, str | Path):
-        if Path(model).suffix in _OF_TORCH:
-            raise ValueError(f"{model} holds numbers without a wiring; {_by_hand()}")
-        return load(model)
-    what = "a model of another library" if isinstance(model, RecurrentModel) else "no model"
-    raise ValueError(
-        f"only a checkpoint of neurorec, or the network of one, is exported; "
-        f"{type(model).__name__} is {what}; {_by_hand()}"
-    )
 
 
 def _by_hand() -> str:
@@ -143,45 +142,26 @@ def _by_hand() -> str:
     )
 
 
-def default_regions(network: RecurrentNetwork) -> dict[str, list[str]]:
-    """Areas of each of Brain-Score's regions, by the wiring.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    areas = network.wiring.areas
-    found = {region: [a.name for a in areas if a.place == region] for region in RECORDED}
-    found = {region: names for region, names in found.items() if names}
-    if not found:
-        raise ValueError(
-            f"no area of {network.name!r} is called after one of {list(RECORDED)}; say which areas "
-            f"stand for which region, such as --region IT={areas[-1].name} or regions={{'IT': "
-            f"{areas[-1].name!r}}}; it has {[area.name for area in areas]}"
-        )
-    return found
-
-
 def _checkpoint(
     model: Any, network: RecurrentNetwork, folder: Path, name: str, url: str | None
 ) -> str:
     """The digest of the checkpoint's file, which is put into ``folder`` if it has no address."""
-    given = Path(model) if isinstance(model, str | Path) else None
+    given = Path(model).expanduser() if isinstance(model, str | Path) else Path()
+    is_file = given.suffix == ".safetensors" and given.is_file()
     if url is not None:
         if urlparse(url).scheme not in ("http", "https") or not urlparse(url).netloc:
             raise ValueError(f"the weights' URL must begin with https://, got {url!r}")
-        if given is None:
+        if not is_file:
             raise ValueError(
                 "weights with a URL are a file, of which the digest is kept; save the network with "
                 "neurorec.models.save, export that checkpoint, and upload it as it is"
             )
         return sha256_of(given)
     path = folder / f"{name}.safetensors"
-    if given is None:
-        save(network, path)
-    else:
+    if is_file:
         shutil.copyfile(given, path)
+    else:
+        save(network, path)
     return sha256_of(path)
 
 

@@ -108,7 +108,13 @@ def _depth(path: str) -> int:
 def _short(path: str) -> str:
     """``layer1``, or ``features_0`` where the last name is a number."""
     last = path.rpartition(".")[2]
-    return last if last.isidentifier() else "_".join(path.split(".")[-2:])
+    return last if last.isidentifier() else _whole(".".join(path.split(".")[-2:]))
+
+
+def _whole(path: str) -> str:
+    """``layer2_0_conv1``; ``module_0`` where it would begin with a number."""
+    name = path.replace(".", "_")
+    return name if name.isidentifier() else f"module_{name}"
 
 
 def _with_submodules(
@@ -125,7 +131,7 @@ def _with_submodules(
         if name in known or name not in submodules:
             return name
         if name not in names:
-            names[name] = name.replace(".", "_")
+            names[name] = _whole(name)
             further[names[name]] = name
         return names[name]
 

@@ -2,6 +2,7 @@
 
 import difflib
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,8 @@ from neurorec.models.abstract_adapter import Viewing
 WEIGHT_SUFFIXES: Final = (".safetensors", ".pt", ".pth", ".tar")
 # What a module that runs on several devices puts before every name.
 _PARALLEL: Final = "module."
-# Those whose first weights are not drawn unless they are asked for.
-_SLOW_TO_DRAW: Final = ("googlenet", "inception_v3")
+# Names of DenseNet's parts in its published weights, from before torch forbade dots in names.
+_DOTTED: Final = re.compile(r"\.(norm|relu|conv)\.([12])\.")
 
 
 def torchvision_model(name: str, weights: str, *, seed: int) -> tuple[nn.Module, Viewing]:
@@ -50,21 +51,28 @@ def torchvision_model(name: str, weights: str, *, seed: int) -> tuple[nn.Module,
             f"{f'did you mean {close}?' if close else f'it has {known}'}"
         )
     listed = zoo.get_model_weights(name)
-    drawn = {"init_weights": not weights} if name in _SLOW_TO_DRAW else {}
+    chosen = listed[weights] if weights in listed.__members__ else next(iter(listed))
+    seen = chosen.transforms()
+    size = int(seen.crop_size[0])
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        module = zoo.get_model(name, weights=None, **drawn).eval()
-    chosen = next(iter(listed))
-    if weights in listed.__members__:
-        chosen = listed[weights]
-        load_weights(module, _downloaded(name, chosen), f"torchvision's {weights}")
-    elif weights:
-        load_weights(module, read_weights(_path(name, weights, listed.__members__)), weights)
-    seen = chosen.transforms()
-    viewing = Viewing(
-        input_size=int(seen.crop_size[0]), input_mean=tuple(seen.mean), input_std=tuple(seen.std)
-    )
-    return module, viewing
+        module = zoo.get_model(name, weights=None, **_how_built(name, weights, size)).eval()
+    if weights:
+        load_weights(module, _weights(name, weights, listed), weights)
+    return module, Viewing(input_size=size, input_mean=tuple(seen.mean), input_std=tuple(seen.std))
+
+
+def has_torchvision(name: str) -> bool:
+    """Whether it has a classifier of that name."""
+    return make_torchvision_importable() and name in _zoo().list_models(module=_zoo())
+
+
+def _how_built(name: str, weights: str, input_size: int) -> dict[str, Any]:
+    """What torchvision itself passes on when it builds a model for its weights, or for none."""
+    if name in ("googlenet", "inception_v3"):
+        # Their weights expect another norm of the input, which these modules then make of ours.
+        return {"transform_input": bool(weights), "init_weights": not weights}
+    return {"image_size": input_size} if name.startswith("vit_") else {}
 
 
 def _zoo() -> Any:
@@ -75,14 +83,19 @@ def _zoo() -> Any:
     return torchvision.models
 
 
-def _path(name: str, weights: str, listed: Mapping[str, Any]) -> Path:
+def _weights(name: str, weights: str, listed: Any) -> dict[str, Tensor]:
+    """Of the name that torchvision gives them, or of a file."""
     path = Path(weights).expanduser()
-    if path.is_file():
-        return path
-    raise ValueError(
-        f"weights {weights!r} of {name} are no file and none that torchvision has, which are "
-        f"{sorted(listed)}"
-    )
+    if weights in listed.__members__:
+        tensors = _downloaded(name, listed[weights])
+    elif path.is_file():
+        tensors = read_weights(path)
+    else:
+        raise ValueError(
+            f"weights {weights!r} of {name} are no file and none that torchvision has, which are "
+            f"{sorted(listed.__members__)}"
+        )
+    return {_DOTTED.sub(r".\1\2.", key): x for key, x in tensors.items()}
 
 
 def _downloaded(name: str, chosen: Any) -> Mapping[str, Tensor]:

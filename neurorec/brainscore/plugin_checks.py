@@ -8,12 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, final
 
-import yaml
-
 from neurorec import __version__
-from neurorec.brainscore.exporting import RECORDED
 from neurorec.brainscore.plugin_names import allowed_name, registered, taken
 from neurorec.brainscore.plugin_tests import Outcome, run_tests
+from neurorec.brainscore.region_maps import REGIONS
 
 #: Of a file that a pull request can hold.
 MAX_FILE_BYTES: Final = 100 * 10**6
@@ -102,15 +100,12 @@ def _metadata(folder: Path) -> str | None:
 
     found = [name for name in ("metadata.yaml", "metadata.yml") if (folder / name).is_file()]
     if len(found) != 1:
-        return "keep one of metadata.yaml and metadata.yml" if found else "add metadata.yaml"
-    text = (folder / found[0]).read_text(encoding="utf-8")
+        lacks = "add metadata.yaml, which Brain-Score can make of modules of torch alone"
+        return "keep one of metadata.yaml and metadata.yml" if found else lacks
     try:
-        plain = yaml.safe_load(text)
-        if not isinstance(plain, dict) or plain.get("schema_version") != "2.0":
-            return f"{found[0]} is not of schema_version '2.0'; see those of other models"
-        models = load(text, "vision")["models"]
-    except (ValueError, yaml.YAMLError) as error:
-        return f"{found[0]}: {error}"
+        models = load((folder / found[0]).read_text(encoding="utf-8"), "vision")["models"]
+    except ValueError as error:
+        return f"{found[0]}: {error}; see those of Brain-Score's other models"
     if set(models) != set(registered(folder)):
         return f"{found[0]} is of {sorted(models)}, and {registered(folder)} are registered"
     return None
@@ -123,8 +118,8 @@ def _region_map(folder: Path) -> str | None:
             regions = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             return f"{path.name} is no JSON ({error}); export again"
-        if not isinstance(regions, dict) or not set(regions) & set(RECORDED):
-            return f"{path.name} has none of {', '.join(RECORDED)}, which benchmarks record"
+        if not isinstance(regions, dict) or not set(regions) & set(REGIONS):
+            return f"{path.name} has none of {', '.join(REGIONS)}, which benchmarks record"
     return None
 
 

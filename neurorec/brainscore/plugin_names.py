@@ -59,11 +59,12 @@ def registered(plugin: str | Path) -> list[str]:
 
 def taken(name: str, *, but: Path | None = None) -> Path | None:
     """The plugin that holds ``name``, whatever its case, among those that are installed."""
-    own = None if but is None else but.resolve()
     for plugin in sorted(models_folder().iterdir()):
-        if not plugin.name.startswith((".", "_")) and plugin.resolve() != own:
-            if name.lower() in (other.lower() for other in registered(plugin)):
-                return plugin
+        if plugin.name.startswith((".", "_")):
+            continue
+        found = name.lower() in (other.lower() for other in registered(plugin))
+        if found and (but is None or plugin.resolve() != but.resolve()):
+            return plugin
     return None
 
 

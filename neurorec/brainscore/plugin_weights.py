@@ -1,6 +1,5 @@
 """Weights of a plugin: a file beside it, or one that is downloaded once, resumed and verified."""
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +8,8 @@ from neurorec.datasets.fetch import cache_folder
 
 #: Seconds without a connection, and without a byte, after which a download is given up.
 TIMEOUT_S: Final = (10.0, 30.0)
-_CHUNK_BYTES: Final = 2**20
+#: Of what is lost where a connection breaks.
+_CHUNK_BYTES: Final = 2**16
 
 
 def weights(path: str | Path, *, sha256: str, url: str | None = None) -> Path:
@@ -90,12 +90,18 @@ def _fetch(url: str, part: Path) -> None:
             goes_on = response.status_code == 206
             _write(response, part, "ab" if goes_on else "wb", have if goes_on else 0)
     except requests.RequestException as error:
-        answer = error.response
-        reason = "does not answer" if answer is None else f"answers {answer.status_code}"
         raise OSError(
-            f"the weights cannot be had: {url} {reason}; what has come is kept: connect to the "
-            "network and run again"
+            f"the weights cannot be had: {url} {_reason(error)}; what has come is kept: connect to "
+            "the network and run again"
         ) from error
+
+
+def _reason(error: Any) -> str:
+    from requests.exceptions import ChunkedEncodingError
+
+    if error.response is not None:
+        return f"answers {error.response.status_code}"
+    return "broke off" if isinstance(error, ChunkedEncodingError) else "does not answer"
 
 
 def _write(response: Any, part: Path, mode: str, have: int) -> None:
@@ -114,10 +120,3 @@ def _write(response: Any, part: Path, mode: str, have: int) -> None:
         for chunk in response.iter_content(_CHUNK_BYTES):
             file.write(chunk)
             bar.advance(task, len(chunk))
-        file.flush()
-        os.fsync(file.fileno())
-    if total is not None and part.stat().st_size < total:
-        raise OSError(
-            f"the weights broke off after {part.stat().st_size} of {total} bytes, which are kept; "
-            "run again"
-        )

@@ -1,16 +1,14 @@
-"""Which areas stand for a region: those that are called so, or those of a file."""
+"""Which areas stand for a region where nobody says it: those that are called so."""
 
-import json
-from pathlib import Path
 from typing import Final
 
 from neurorec.models import RecurrentModel, RecurrentNetwork
 
 #: Regions that Brain-Score's benchmarks record from.
-REGIONS: Final = ("V1", "V2", "V4", "IT")
+REGIONS: Final[tuple[str, ...]] = ("V1", "V2", "V4", "IT")
 
 
-def default_regions(model: RecurrentModel) -> dict[str, tuple[str, ...]]:
+def default_regions(model: RecurrentModel) -> dict[str, list[str]]:
     """Areas that bear the name of a region, in :data:`REGIONS`.
 
     An area of that name stands for its region alone, even where the wiring has other stages of it:
@@ -26,49 +24,17 @@ def default_regions(model: RecurrentModel) -> dict[str, tuple[str, ...]]:
     found = {region: areas for region, areas in found.items() if areas}
     if not found:
         areas = list(model.area_shapes)
-        example = areas[-1]
         raise ValueError(
-            f"no area of {model.name!r} is called {', '.join(REGIONS[:-1])} or {REGIONS[-1]}; it "
-            f"has {areas}. Say which stands for which region with regions={{'IT': {example!r}}} "
-            f"(--region IT={example}), or let 'neurorec brainscore regions' find it"
+            f"no area of {model.name!r} is called {', '.join(REGIONS[:-1])} or {REGIONS[-1]}; say "
+            f"which areas stand for which region, as regions={{'IT': {areas[-1]!r}}} or --region "
+            f"IT={areas[-1]}, or let 'neurorec brainscore regions' find them; it has {areas}"
         )
     return found
 
 
-def _areas_of(model: RecurrentModel, region: str) -> tuple[str, ...]:
+def _areas_of(model: RecurrentModel, region: str) -> list[str]:
     if region in model.area_shapes:
-        return (region,)
+        return [region]
     if not isinstance(model, RecurrentNetwork):
-        return ()
-    return tuple(area.name for area in model.wiring.areas if area.region == region)
-
-
-def read_regions(path: str | Path) -> dict[str, list[str]]:
-    """Areas of each region from a JSON file, ``{"V4": "layer2", "IT": ["PIT", "AIT"]}``.
-
-    Brain-Score's ``region_layer_map`` files are such.
-
-    Raises
-    ------
-    ValueError
-        If the file is none of that kind.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no file of regions {path}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON: {error}") from None
-    if not isinstance(content, dict) or not content:
-        raise ValueError(f'{path} must hold areas of regions, such as {{"V4": "layer2"}}')
-    return {region: _listed(path, region, areas) for region, areas in content.items()}
-
-
-def _listed(path: Path, region: str, areas: object) -> list[str]:
-    listed = [areas] if isinstance(areas, str) else areas
-    if not isinstance(listed, list) or not all(isinstance(area, str) for area in listed):
-        raise ValueError(
-            f"{path}: region {region!r} must name an area or a list of them, got {areas!r}"
-        )
-    return listed
+        return []
+    return [area.name for area in model.wiring.areas if area.region == region]

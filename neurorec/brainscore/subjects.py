@@ -26,14 +26,7 @@ STATIC_MS: Final = 10_000
 
 
 def subject(
-    given: Any,
-    regions: Regions | None = None,
-    *,
-    areas: Mapping[str, str] | None = None,
-    viewing: Viewing | None = None,
-    mode: str = "constant",
-    seed: int = 0,
-    **settings: Any,
+    given: Any, regions: Regions | None = None, *, seed: int = 0, **settings: Any
 ) -> BrainModel:
     """A model that Brain-Score's benchmarks can call.
 
@@ -59,23 +52,23 @@ def subject(
         Area, or several, of each region. Of a torch module also the name of a submodule
         (``{"V4": "layer2.0.conv1"}``), which becomes an area. If left out, areas that are called
         V1, V2, V4 and IT, or that the wiring says belong to these regions.
-    areas
-        Of a torch module: its areas and the submodule of each. If left out, submodules that are
-        called V1, V2, V4 and IT, or the stages of the module, ``layer1`` to ``layer4`` of a
-        ResNet; see :func:`neurorec.brainscore.modules.found_areas`. Where each is called several
-        times in a forward pass, each call is a timestep; see
-        :func:`neurorec.models.adapters.per_timestep`.
-    viewing
-        How a torch module sees images. Models of torchvision have their own; others see 224 × 224
-        pixels normed by ImageNet's moments if left out, as Brain-Score shows them.
-    mode
-        ``"constant"`` or ``"sweep"``, of a torch module without time; see
-        :func:`neurorec.models.adapters.feedforward`.
     seed
         Of the noise, and of the weights of what is untrained.
     **settings
         As in :class:`NeurorecBrainModel`. Labels of classifiers of torchvision with 1000 classes
-        are ImageNet's unless ``behaviour`` says otherwise.
+        are ImageNet's unless ``behaviour`` says otherwise. Of a torch module also:
+
+        ``areas``, its areas and the submodule of each. If left out, submodules that are called V1,
+        V2, V4 and IT, or the stages of the module, ``layer1`` to ``layer4`` of a ResNet; see
+        :func:`neurorec.brainscore.modules.found_areas`. Where each is called several times in a
+        forward pass, each call is a timestep; see :func:`neurorec.models.adapters.per_timestep`.
+
+        ``viewing``, a :class:`Viewing`, how it sees images. Models of torchvision have their own;
+        others see 224 × 224 pixels normed by ImageNet's moments if left out, as Brain-Score shows
+        them.
+
+        ``mode``, ``"constant"`` or ``"sweep"``, if it has no time; see
+        :func:`neurorec.models.adapters.feedforward`.
 
     Raises
     ------
@@ -83,6 +76,20 @@ def subject(
         If there is no such model, areas do not exist, or no area stands for a region.
     """
     source = named(str(given), seed=seed) if isinstance(given, str | Path) else Source(model=given)
+    return of_source(source, regions, seed=seed, **settings)
+
+
+def of_source(
+    source: Source,
+    regions: Regions | None,
+    *,
+    seed: int,
+    areas: Mapping[str, str] | None = None,
+    viewing: Viewing | None = None,
+    mode: str = "constant",
+    **settings: Any,
+) -> BrainModel:
+    """What :func:`subject` makes of a source that was found."""
     if isinstance(source.model, BrainModel):
         asked = {"regions": regions, "areas": areas, "viewing": viewing, **settings}
         return _as_it_is(source.model, asked)
@@ -102,7 +109,7 @@ def subject(
 
 
 def _as_it_is(model: BrainModel, asked: Mapping[str, Any]) -> BrainModel:
-    given = sorted(name for name, value in asked.items() if value is not None)
+    given = sorted(k for k, value in asked.items() if value is not None and k != "progress")
     if given:
         raise ValueError(
             f"{model.identifier} is a model of Brain-Score, which has its own regions and time; "

@@ -16,11 +16,11 @@ def check(folder: Annotated[Path, typer.Argument(help="Folder of a plugin.")]) -
     from rich.console import Console
     from rich.text import Text
 
-    from neurorec import brainscore
+    from neurorec.brainscore import check_plugin
 
     console, failed, total = Console(highlight=False), 0, 0
     with Console(stderr=True).status("checking"):
-        for found in brainscore.check_plugin(folder):
+        for found in check_plugin(folder):
             total, failed = total + 1, failed + (not found.passed)
             mark = Text("passed", "green") if found.passed else Text("failed", "bold red")
             said = found.what if found.problem is None else f"{found.what}: {found.problem}"

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from neurorec.cli._subjects import SubjectOptions, regions_of
+
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors).")],
@@ -45,22 +47,23 @@ def export(
 
     neurorec brainscore export fb.safetensors --name my-model --out plugin --region IT=a3
     """
-    from neurorec import brainscore
+    from neurorec.brainscore import Behaviour
+    from neurorec.brainscore import export as write
 
     given: dict[str, Any] = {
         "onset_ms": onset_ms,
         "dt_ms": dt_ms,
         "timesteps": timesteps,
         "visual_degrees": visual_degrees,
-        "behaviour": None if labels is None else brainscore.Behaviour(labels=_labels(labels)),
+        "behaviour": None if labels is None else Behaviour(labels=_labels(labels)),
         "noise": noise,
         "seed": seed,
     }
-    written = brainscore.export(
+    written = write(
         checkpoint,
         name,
         out,
-        _regions(region, region_map),
+        regions_of(SubjectOptions(region=region, region_map=region_map)),
         weights_url=weights_url,
         bibtex=None if bibtex is None else bibtex.read_text(encoding="utf-8"),
         force=force,
@@ -68,36 +71,6 @@ def export(
     )
     print(f"{name}: {written}")
     print(f"neurorec brainscore check {written}")
-
-
-def _regions(listed: list[str] | None, file: Path | None) -> dict[str, Any] | None:
-    """Areas of each region, from the options or from a file."""
-    import json
-
-    if listed and file is not None:
-        raise ValueError("--region and --region-map were both given; use one of them")
-    if file is not None:
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"--region-map {file} is no JSON: {error}") from None
-        if not isinstance(found, dict):
-            raise ValueError(f'--region-map {file} must hold regions, as {{"IT": "AIT"}}')
-        return found
-    if not listed:
-        return None
-    regions: dict[str, list[str]] = {}
-    for text in listed:
-        region, areas = _region(text)
-        regions.setdefault(region, []).extend(areas)
-    return regions
-
-
-def _region(text: str) -> tuple[str, list[str]]:
-    region, sign, areas = text.partition("=")
-    if not (region and sign and areas):
-        raise ValueError(f"--region must be a region and its areas, as IT=PIT,AIT, got {text!r}")
-    return region, areas.split(",")
 
 
 def _labels(text: str) -> list[str] | str:

@@ -18,6 +18,9 @@ MODEL_HELP: Final = (
     "or torchvision:NAME:WEIGHTS, pixels, package.module:function, or the folder of a plugin."
 )
 
+#: Options that are settings under other names.
+_NAMED: Final = ("region", "region_map", "areas", "seed")
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -113,32 +116,31 @@ def make_subject(
     model: str,
     how: SubjectOptions,
     *,
+    fresh: bool = False,
     progress: Callable[[int], Any] = lambda n_presentations: None,
 ) -> "BrainModel":
     """The model that ``model`` names, with the settings of the command.
 
-    ``progress`` is called with the number of presentations after each batch of a pass.
+    With ``fresh`` its untrained control. ``progress`` is called with the number of presentations
+    after each batch of a pass.
 
     Raises
     ------
     ValueError
         If there is no such model, or an option does not fit it.
     """
-    from neurorec.brainscore import subject
+    from neurorec.brainscore import subject, untrained
 
-    settings: dict[str, Any] = {
-        "areas": pairs(how.areas, "--areas", "V4=features.5"),
-        "dt_ms": how.dt_ms,
-        "onset_ms": how.onset_ms,
-        "timesteps": how.timesteps,
-        "visual_degrees": how.visual_degrees,
-        "seed": how.seed,
-        "noise": how.noise,
-        "cache_dir": how.cache_dir,
-        "device": how.device,
-        "progress": progress,
+    regions, areas = regions_of(how), pairs(how.areas, "--areas", "V4=features.5")
+    asked = {
+        field.name: getattr(how, field.name)
+        for field in fields(how)
+        if field.name not in _NAMED and getattr(how, field.name) != field.default
     }
-    return subject(model, regions_of(how), **settings)
+    if areas is not None:
+        asked["areas"] = areas
+    make = untrained if fresh else subject
+    return make(model, regions, seed=how.seed, progress=progress, **asked)
 
 
 def regions_of(how: SubjectOptions) -> dict[str, list[str]] | None:

@@ -43,6 +43,16 @@ class ClassificationTask:
         """Number of classes, counted from label 0."""
         return int(labels_of(self.train).max()) + 1
 
+    @property
+    def class_names(self) -> list[str] | None:
+        """Name of each class, from column ``object_name``; None where one has none or several."""
+        if "object_name" not in self.train.table:
+            return None
+        names = self.train.table["object_name"].groupby(labels_of(self.train)).unique()
+        if len(names) < self.n_classes or any(len(found) > 1 for found in names):
+            return None
+        return [str(found[0]) for found in names]
+
 
 def labels_of(stimuli: StimulusSet) -> np.ndarray:
     """Class of each stimulus."""

@@ -120,6 +120,7 @@ def train(
     description = {
         "fingerprint": key,
         "task": task.title,
+        "classes": json.dumps(task.class_names),
         "settings": json.dumps(asdict(settings)),
         "losses": json.dumps(losses),
         "neurorec": __version__,

@@ -1,5 +1,7 @@
 """Tasks: real images, split without overlap."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,20 @@ def test_digits_are_split_by_class_without_overlap():
     assert counts.max() <= 38
     assert digits(seed=3).test.stimulus_ids == task.test.stimulus_ids
     assert digits(seed=4).test.stimulus_ids != task.test.stimulus_ids
+
+
+def test_classes_have_names_where_each_has_one():
+    task = digits()
+    assert task.class_names == list("0123456789")
+
+    def named(names):
+        table = task.train.table.assign(object_name=names)
+        return ClassificationTask(title="x", train=replace(task.train, table=table), test=task.test)
+
+    assert named(np.where(labels_of(task.train) == 3, "three", "other")).class_names[3] == "three"
+    assert named(task.train.stimulus_ids).class_names is None
+    without = replace(task.train, table=task.train.table.drop(columns="object_name"))
+    assert ClassificationTask(title="x", train=without, test=task.test).class_names is None
 
 
 def test_digits_are_scikit_learn_s():

@@ -90,6 +90,7 @@ def test_a_finished_training_is_read_and_another_one_refused(tmp_path):
     with pytest.raises(ValueError, match="holds a model of another training"):
         train(network("ff"), small_task(), out=out, settings=SETTINGS, device="cpu")
     assert json.loads(metadata(out)["settings"])["epochs"] == 3
+    assert json.loads(metadata(out)["classes"]) == list("0123456789")
     assert load(out).wiring == first.model.wiring
 
 
