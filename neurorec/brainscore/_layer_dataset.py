@@ -12,11 +12,12 @@ from neurorec import __version__
 from neurorec.assemblies import TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.at_timestep import Layers
-from neurorec.brainscore.benchmark_parts import is_plain, responses_of
+from neurorec.brainscore.benchmark_parts import responses_of
 
 import_brainscore()
 
 from brainscore_core.metrics import Score  # noqa: E402
+from brainscore_vision.benchmark_helpers.neural_common import NeuralBenchmark  # noqa: E402
 
 QUANTITIES: Final = ("score", "raw", "ceiling", "error")
 _DIMS: Final = ("area", "timestep", TIME_BIN)
@@ -27,8 +28,8 @@ def layer_dataset(
     cells: Sequence[Sequence[Score]], layers: Layers, benchmark: Any, metric: str
 ) -> xr.Dataset:
     """Scores by area and timestep, with what they are made of and when each was."""
-    numbers = {name: _values(cells, name) for name in QUANTITIES}
-    n_bins = numbers["score"].shape[2]
+    n_bins = max(_part(score, "score").size for row in cells for score in row)
+    numbers = {name: _values(cells, name, n_bins) for name in QUANTITIES}
     starts, ends = np.array(layers.limits).T
     coords = {
         "area": list(layers.areas),
@@ -45,11 +46,15 @@ def layer_dataset(
     )
 
 
-def _values(cells: Sequence[Sequence[Score]], name: str) -> np.ndarray:
+def _values(cells: Sequence[Sequence[Score]], name: str, n_bins: int) -> np.ndarray:
     """(area, timestep, time_bin)."""
-    each = [[_part(score, name) for score in row] for row in cells]
-    n_bins = max(part.size for row in each for part in row)
-    return np.array([[np.broadcast_to(part, n_bins) for part in row] for row in each])
+    return np.array([[_over_bins(_part(score, name), n_bins) for score in row] for row in cells])
+
+
+def _over_bins(part: np.ndarray, n_bins: int) -> np.ndarray:
+    """One for each time bin, or for all; NaN where it is of splits or neuroids."""
+    fits = part.size in (1, n_bins)
+    return np.broadcast_to(part if fits else np.nan, n_bins)
 
 
 def _part(score: Score, name: str) -> np.ndarray:
@@ -60,7 +65,7 @@ def _part(score: Score, name: str) -> np.ndarray:
 
 def _bins(benchmark: Any, n_bins: int) -> dict[str, Any]:
     """When the responses were recorded, where that is known."""
-    if not is_plain(benchmark):
+    if not isinstance(benchmark, NeuralBenchmark):
         return {}
     columns = columns_of(responses_of(benchmark), TIME_BIN)
     limits = {k: columns[k] for k in ("time_bin_start", "time_bin_end")}

@@ -352,6 +352,8 @@ class NeurorecBrainModel(BrainModel):
     ) -> Kept:
         """Averages over trials of any areas in any time bins, in a file that is read in blocks.
 
+        Without a ``cache_dir`` the file is gone when this object is.
+
         Parameters
         ----------
         stimuli, number_of_trials

@@ -35,11 +35,6 @@ class Added:
     scores: dict[str, float]
     errors: dict[str, float]
 
-    @property
-    def n_scored(self) -> int:
-        """How many candidates there were."""
-        return len(self.scores)
-
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,9 +59,11 @@ def added_one_by_one(
     areas: Sequence[str],
     *,
     max_areas: int,
-    progress: Callable[[int], Any] | None = None,
+    progress: Callable[[], Any],
 ) -> list[Added]:
     """Steps until ``max_areas`` or the first area that is not worth adding, which is the last.
+
+    ``progress`` is called after each candidate.
 
     Raises
     ------
@@ -74,20 +71,18 @@ def added_one_by_one(
         If the model has no timestep in any time bin, or no area predicts anything.
     """
     seen = _seen(subject, benchmark, areas)
+    held_out = benchmark._similarity_metric.splits.test_fraction
     steps: list[Added] = []
     base: list[Products] | None = None
     before: Splits | None = None
-    n_scored = 0
     while len(steps) < max_areas:
         chosen = {step.area for step in steps}
         splits: dict[str, Splits] = {}
         for area in (area for area in areas if area not in chosen):
             splits[area] = seen.splits(_joined(base, seen.products(area)))
-            n_scored += 1
-            if progress is not None:
-                progress(n_scored)
+            progress()
         best = _best(splits, str(benchmark.region))
-        joins = before is None or _improves(splits[best], before)
+        joins = before is None or _improves(splits[best], before, held_out)
         steps.append(_added(best, joins, splits))
         if not joins or len(steps) == max_areas:
             break
@@ -138,19 +133,27 @@ def _joined(base: Sequence[Products] | None, products: Iterator[Products]) -> It
 
 
 def _best(splits: dict[str, Splits], region: str) -> str:
-    known = {area: values.mean() for area, values in splits.items() if np.isfinite(values).all()}
-    if not known:
+    best = max(splits, key=lambda area: splits[area].mean())
+    if not splits[best].mean() > 0:
         raise ValueError(
-            f"no area of {list(splits)} predicts region {region!r}: their activity is the same for "
-            "all training stimuli; look at the model, its onset_ms and its timesteps"
+            f"no area of {list(splits)} predicts region {region!r} on training stimuli, r of the "
+            f"best is {splits[best].mean():.3f}; give more stimuli, or look at the model, its "
+            "onset_ms and its timesteps"
         )
-    return max(known, key=lambda area: known[area])
+    return best
 
 
-def _improves(after: Splits, before: Splits) -> bool:
-    """By more than the standard error of the mean over splits."""
+def _improves(after: Splits, before: Splits, test_fraction: float | int) -> bool:
+    r"""By more than a standard error of the mean over splits that share stimuli.
+
+    .. math:: \sigma^2 \left(\frac{1}{J} + \frac{f}{1 - f}\right)
+
+    of J splits, each of which holds out the share f: Nadeau and Bengio (2003), Machine Learning 52,
+    239-281. Without the second term areas join by chance.
+    """
     gain = after - before
-    return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
+    variance = gain.var(ddof=1) * (1 / len(gain) + test_fraction / (1 - test_fraction))
+    return bool(gain.mean() > np.sqrt(variance))
 
 
 def _added(best: str, joins: bool, splits: dict[str, Splits]) -> Added:

@@ -79,8 +79,9 @@ def presentation_columns(stimuli: pd.DataFrame, n_repetitions: int) -> dict[str,
     """The stimuli's columns for every presentation, with the number of the trial if several are."""
     columns = {str(name): stimuli[name].to_numpy() for name in stimuli.columns}
     tiled = {name: np.tile(values, n_repetitions) for name, values in columns.items()}
-    if n_repetitions == 1:
+    if n_repetitions == 1 and len(tiled) > 1:
         return tiled
+    # A lone column too gets company: Brain-Score loses the label of an index of one level.
     return {**tiled, "repetition": np.repeat(np.arange(n_repetitions), len(stimuli))}
 
 

@@ -15,8 +15,9 @@ from neurorec.brainscore.benchmarks import benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel
 from neurorec.brainscore.commitments import checked_areas
 from neurorec.brainscore.greedy import Added, added_one_by_one
-from neurorec.brainscore.metrics import METRICS
+from neurorec.brainscore.metrics import METRICS, SampleSpaceMetric
 from neurorec.brainscore.region_file import FORMAT, read_training_stimuli
+from neurorec.brainscore.sample_space import described
 from neurorec.brainscore.training_stimuli import chosen_stimuli, digests, left_to_score
 from neurorec.datasets.neural_data import NeuralData
 from neurorec.models import RecurrentModel
@@ -73,7 +74,7 @@ def fit_regions(
     max_areas: int = 1,
     train_fraction: float | int = 0.5,
     seed: int = 0,
-    metric: str = "pls",
+    metric: str | SampleSpaceMetric = "pls",
     visual_degrees: float | int | None = None,
     number_of_trials: int = 1,
     folder: str | Path | None = None,
@@ -81,15 +82,16 @@ def fit_regions(
 ) -> RegionFit:
     """Commit regions to the areas of a model that predict them best, on training stimuli.
 
-    The score is that of Brain-Score's metric, cross-validated within the training stimuli (ten
-    splits), in the time bins of the data in which the model has timesteps; its mean over bins. The
+    The score is that of Brain-Score's metric, cross-validated within the training stimuli, in
+    the time bins of the data in which the model has timesteps; its mean over bins. The
     other stimuli are neither shown to the model nor are the responses to them read:
     :func:`held_out` gives them for a benchmark. Neurons are the same in both parts; another session
     (``train_fraction=1`` here) has others.
 
     With several ``max_areas``, the area that helps most joins those chosen before, as long as the
-    mean improvement over splits is more than its standard error. Splits share stimuli: that is a
-    rule to stop, no test.
+    mean improvement over splits is more than its standard error, corrected for the stimuli that
+    splits share: a rule to stop, no test. Units of all areas have the same penalty, so that areas
+    of large activity weigh more, as they do in Brain-Score.
 
     Parameters
     ----------
@@ -111,7 +113,7 @@ def fit_regions(
     seed
         Of that draw.
     metric
-        ``"pls"`` or ``"ridge"``.
+        ``"pls"`` or ``"ridge"``, or one with options, ``metric("pls", n_splits=5)``.
     progress
         Called with how many candidates are scored and how many there may be.
 
@@ -121,29 +123,21 @@ def fit_regions(
         If an area, region or metric does not exist, there are too few stimuli, the model has no
         timestep in any time bin, or no area predicts anything.
     """
-    check_option("metric", metric, METRICS)
+    if isinstance(metric, str):
+        check_option("metric", metric, METRICS)
     if max_areas < 1:
         raise ValueError(f"max_areas must be at least 1, got {max_areas}")
     whole = _loaded(data, session)
     training = chosen_stimuli(whole, train_fraction, seed)
-    wanted = _regions(training, regions)
-    subject = _subject(model, wanted)
-    named = checked_areas(subject.model, areas)
     options = {"metric": metric, "number_of_trials": number_of_trials, "folder": folder}
     # The ceiling is the same for all areas and is not looked at.
     options |= {"visual_degrees": visual_degrees, "ceiling": 1.0}
+    calls = {r: benchmark(training, region=r, **options) for r in _regions(training, regions)}
+    subject = _subject(model, list(calls))
+    named = checked_areas(subject.model, areas)
     n_steps = min(max_areas, len(named))
-    most = len(wanted) * sum(len(named) - step for step in range(n_steps))
-    found: dict[str, list[Added]] = {}
-    for region in wanted:
-        done = sum(step.n_scored for steps in found.values() for step in steps)
-        found[region] = added_one_by_one(
-            subject,
-            benchmark(training, region=region, **options),
-            named,
-            max_areas=n_steps,
-            progress=None if progress is None else lambda n, d=done: progress(d + n, most),
-        )
+    found = _found(subject, calls, named, n_steps, progress)
+    metrics = {described(call._similarity_metric) for call in calls.values()}
     return RegionFit(
         regions={region: [s.area for s in steps if s.joins] for region, steps in found.items()},
         scores=_dataset(found, named, n_steps),
@@ -151,7 +145,7 @@ def fit_regions(
         provenance={
             "model": subject.identifier,
             "data": whole.identifier,
-            "metric": metric,
+            "metric": ", ".join(sorted(metrics)),
             "areas": list(named),
             "max_areas": max_areas,
             "train_fraction": float(train_fraction),
@@ -162,6 +156,28 @@ def fit_regions(
             "neurorec": __version__,
         },
     )
+
+
+def _found(
+    subject: NeurorecBrainModel,
+    calls: Mapping[str, Any],
+    areas: Sequence[str],
+    n_steps: int,
+    progress: Progress | None,
+) -> dict[str, list[Added]]:
+    """Steps of each region."""
+    most = len(calls) * sum(len(areas) - step for step in range(n_steps))
+    n_scored, found = 0, {}
+
+    def advance() -> None:
+        nonlocal n_scored
+        n_scored += 1
+        if progress is not None:
+            progress(n_scored, most)
+
+    for region, call in calls.items():
+        found[region] = added_one_by_one(subject, call, areas, max_areas=n_steps, progress=advance)
+    return found
 
 
 def held_out(
@@ -256,4 +272,5 @@ def _dataset(
 def _rows(scores: xr.Dataset) -> list[dict[str, Any]]:
     """One for each candidate that was scored."""
     table = scores.to_dataframe().reset_index()
-    return table[table["score"].notna()].to_dict("records")
+    table = table[table["score"].notna()]
+    return [dict(zip(table, row, strict=True)) for row in table.to_numpy(dtype=object).tolist()]

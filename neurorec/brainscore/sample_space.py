@@ -98,10 +98,14 @@ def _predicted(metric: SampleSpaceMetric, responses: xr.DataArray, device: str) 
         scores = [pearson(p.cpu().numpy(), values[test]) for p, (_, test) in pairs]
         return neuroid_score(np.stack(scores), responses)
 
+    return Form(score=score, centred=True, name=f"{described(metric)}, in sample space")
+
+
+def described(metric: SampleSpaceMetric) -> str:
+    """Readout and splits, in words."""
     settings = getattr(metric.readout, "get_params", dict)()
     options = ", ".join(f"{k}={v}" for k, v in settings.items() if k != "device")
-    name = f"{type(metric.readout).__name__}({options}), {len(folds)} splits, in sample space"
-    return Form(score=score, centred=True, name=name)
+    return f"{type(metric.readout).__name__}({options}), {metric.splits.n_splits} splits"
 
 
 def _compared(
@@ -127,10 +131,11 @@ def _compared(
 
 def _rank_correlation(first: Products, second: Products) -> float:
     """Spearman correlation of the distances 1 - r between patterns."""
-    distances = [_distances(products) for products in (first, second)]
-    if any(np.ptp(one) == 0 or np.isnan(one).any() for one in distances):
+    one, two = _distances(first), _distances(second)
+    if np.isnan(one + two).any() or min(np.ptp(one), np.ptp(two)) == 0:
         return float("nan")
-    return float(scipy.stats.spearmanr(*distances)[0])
+    ranks = [scipy.stats.rankdata(distances) for distances in (one, two)]
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def _distances(products: Products) -> Float64[np.ndarray, " pair"]:

@@ -8,6 +8,8 @@ import typer
 
 from neurorec.cli._brainscore_check import check
 from neurorec.cli._brainscore_export import export
+from neurorec.cli._brainscore_regions import regions
+from neurorec.cli._several import SeveralValues
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,3 +24,4 @@ def brainscore() -> None:
 
 app.command()(export)
 app.command()(check)
+app.command(cls=SeveralValues)(regions)

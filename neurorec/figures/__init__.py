@@ -12,6 +12,8 @@ from neurorec.figures.geometry_of_models import geometry_of_models as geometry_o
 from neurorec.figures.geometry_of_models import geometry_of_models_table as geometry_of_models_table
 from neurorec.figures.geometry_panel import geometry_panel as geometry_panel
 from neurorec.figures.geometry_panel import geometry_panel_table as geometry_panel_table
+from neurorec.figures.layer_scores import layer_scores as layer_scores
+from neurorec.figures.layer_scores import layer_scores_table as layer_scores_table
 from neurorec.figures.overview import overview as overview
 from neurorec.figures.overview import overview_table as overview_table
 from neurorec.figures.rdms import Movie as Movie

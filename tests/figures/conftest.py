@@ -223,6 +223,30 @@ def thresholds() -> xr.Dataset:
     )
 
 
+def layers() -> xr.Dataset:
+    shape = 1 - np.exp(-(TIMESTEPS + 0.6) / 2.0)
+    values = 0.5 * PER_AREA[:, None, None] / PER_AREA.max() * shape[:, None] * np.ones(2)
+    values = values + np.random.default_rng(7).normal(0, 0.01, values.shape)
+    scores = xr.Dataset(
+        {"score": (("area", "timestep", "time_bin"), values)},
+        coords={
+            "area": AREAS,
+            "timestep": TIMESTEPS,
+            "model_time_start": ("timestep", 10.0 * TIMESTEPS),
+            "model_time_end": ("timestep", 10.0 * TIMESTEPS + 10),
+            "time_bin_start": ("time_bin", [70.0, 120.0]),
+            "time_bin_end": ("time_bin", [120.0, 170.0]),
+        },
+    )
+    scores.attrs |= {
+        "benchmark": "cowley-2023/210325.V4-pls-6d61c0306040",
+        "model": "fb-dropout-01e0d9146362",
+        "metric": "PLS(n_components=25), 10 splits, in sample space",
+        "dt_ms": 10.0,
+    }
+    return scores
+
+
 @dataclass(kw_only=True)
 class Plot:
     """A plot, its table, and what they are given."""
@@ -249,6 +273,7 @@ def plots() -> dict[str, Plot]:
         "overview": (encoding(), generalization_brain(), rsa()),
         "time_grid": (fitted(),),
         "variance_partition": (partition(),),
+        "layer_scores": (layers(),),
     }
     given = {name: (name, results) for name, results in named.items()}
     given["encoding of a fit"] = ("encoding_over_time", (fitted(),))
