@@ -92,8 +92,8 @@ def fit_regions(
 
     With several ``max_areas``, the area that helps most joins those chosen before, as long as the
     mean improvement over splits is more than its standard error, corrected for the stimuli that
-    splits share: a rule to stop, no test. Units of all areas have the same penalty, so that areas of large activity weigh
-    more, as they do in Brain-Score.
+    splits share: a rule to stop, no test. Units of all areas have the same penalty, so that areas
+    of large activity weigh more, as they do in Brain-Score.
 
     Parameters
     ----------

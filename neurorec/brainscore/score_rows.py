@@ -8,7 +8,7 @@ import numpy as np
 from neurorec.assemblies import TIME_BIN
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.benchmark_facts import BenchmarkFacts
-from neurorec.brainscore.score_table import ScoreRow
+from neurorec.brainscore.score_table import WHOLE, ScoreRow
 
 import_brainscore()
 
@@ -18,8 +18,14 @@ from brainscore_core.metrics import Score  # noqa: E402
 def score_rows(score: Score, facts: BenchmarkFacts) -> tuple[ScoreRow, ...]:
     """One row, or one for each time bin (and whatever else a score is of).
 
-    Brain-Score's ceiling of a score drops its time bins; they are still on its ``raw``.
+    Brain-Score's ceiling of a score drops its time bins; they are still on its ``raw``. Of one
+    number over time, whose bins are its ``per_bin``, the first row is the number.
     """
+    per_bin = score.attrs.get("per_bin")
+    return _rows(score, facts) + (() if per_bin is None else _rows(per_bin, facts))
+
+
+def _rows(score: Score, facts: BenchmarkFacts) -> tuple[ScoreRow, ...]:
     shape = score.shape
     raw: Any = score.attrs.get(Score.RAW_VALUES_KEY)
     numbers = {
@@ -67,8 +73,9 @@ def _when(labelled: Any, index: tuple[int, ...], facts: BenchmarkFacts) -> dict[
     """Time bin of an entry, and its place along all other dimensions."""
     limits, at = (math.nan, math.nan), []
     bins = facts.time_bins
-    if not index and len(bins) == 1:
-        limits = bins[0]
+    if not index and bins:
+        limits = bins[0][0], bins[-1][1]
+        at = [WHOLE] if len(bins) > 1 else []
     for dim, number in zip(labelled.dims, index, strict=True):
         if (dim == TIME_BIN or len(index) == 1) and len(bins) == labelled.sizes[dim]:
             limits = bins[number]

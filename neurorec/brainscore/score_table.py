@@ -13,6 +13,8 @@ from neurorec._checks import atomic_path
 
 #: Changes when files mean something else.
 _FORMAT: Final = 1
+#: Where a number is of several time bins together.
+WHOLE: Final = "all bins"
 _KIND: Final = "neurorec.brainscore.Scores"
 #: Columns that say nothing where there is none.
 _NUMBERS: Final = ("raw", "ceiling", "score", "error", "time_bin_start", "time_bin_end")
@@ -113,12 +115,13 @@ class Scores:
         ValueError
             If there is no such score, or several.
         """
-        rows = [
-            row
+        found = [
+            pair.rows
             for pair in self.pairs
-            for row in pair.rows
             if pair.model.startswith(model) and pair.benchmark.startswith(benchmark)
         ]
+        whole = [[row for row in rows if row.at == WHOLE] or rows for rows in found]
+        rows = [row for several in whole for row in several]
         if len(rows) != 1:
             have = [f"{pair.model} on {pair.benchmark}" for pair in self.pairs]
             raise ValueError(

@@ -11,7 +11,6 @@ from neurorec.cli._subjects import SubjectOptions, make_subject
 
 if TYPE_CHECKING:
     import xarray as xr
-    from brainscore_vision.model_interface import BrainModel
 
     from neurorec.brainscore import Scores
 
@@ -82,7 +81,7 @@ def _opened(asked: Asked) -> "list[Any]":
     return [open_benchmark(name, **local) for name in dict.fromkeys(asked.benchmarks)]
 
 
-def _models(asked: Asked, bar: _Bar) -> "list[BrainModel]":
+def _models(asked: Asked, bar: _Bar) -> list[Any]:
     from neurorec.brainscore import controls
 
     model = make_subject(asked.model, asked.how, progress=bar.shown)
@@ -90,9 +89,7 @@ def _models(asked: Asked, bar: _Bar) -> "list[BrainModel]":
     return [model, *further]
 
 
-def _say_forecast(
-    asked: Asked, models: "Sequence[BrainModel]", benchmarks: "Sequence[Any]"
-) -> None:
+def _say_forecast(asked: Asked, models: Sequence[Any], benchmarks: "Sequence[Any]") -> None:
     from neurorec.brainscore import forecast
 
     found = forecast(models, benchmarks, folder=asked.how.cache_dir)
@@ -101,9 +98,7 @@ def _say_forecast(
         found.check()
 
 
-def _scored(
-    asked: Asked, models: "list[BrainModel]", benchmarks: "list[Any]", bar: _Bar
-) -> "Scores":
+def _scored(asked: Asked, models: list[Any], benchmarks: "list[Any]", bar: _Bar) -> "Scores":
     from neurorec.brainscore import score
 
     # The forecast has been made, and seen.
@@ -132,7 +127,7 @@ def say(scores: "Scores") -> None:
     console.print("score: as the benchmark ceils raw; ± raw: error over splits", highlight=False)
 
 
-def _say_layers(model: "BrainModel", benchmark: Any) -> None:
+def _say_layers(model: Any, benchmark: Any) -> None:
     from neurorec.brainscore import layer_scores
     from neurorec.cli._progress import of_total
 

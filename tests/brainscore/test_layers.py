@@ -23,7 +23,6 @@ from neurorec.brainscore import (
     benchmark,
     layer_scores,
     metric,
-    stimulus_set_to_brainio,
 )
 from neurorec.brainscore.area_products import products_over_time
 from neurorec.encoding import PLS
@@ -86,12 +85,30 @@ def two_bins(stimuli, seen):
     return recorded(stimuli, np.stack(parts, axis=2), starts=(70.0, 90.0))
 
 
-@pytest.fixture
-def call(tmp_path):
+@pytest.fixture(scope="module")
+def call(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shown")
+
     def made(data, **options):
-        return benchmark(data, **{"ceiling": 0.8, "folder": tmp_path, **options})
+        return benchmark(data, **{"ceiling": 0.8, "folder": folder, **options})
 
     return made
+
+
+@pytest.fixture(scope="module")
+def asked(one_bin, call):
+    return call(one_bin, metric=ours("ridge"))
+
+
+@pytest.fixture(scope="module")
+def made():
+    """A model that keeps what it has seen."""
+    return subject()
+
+
+@pytest.fixture(scope="module")
+def scores(made, asked):
+    return layer_scores(made, asked)
 
 
 def committed(area, timestep, *, model=None, bin_ms=BIN, **settings):
@@ -113,15 +130,14 @@ def subject(model=None, **settings):
     return NeurorecBrainModel(model or network(), {"IT": "a3"}, device="cpu", **settings)
 
 
-def test_the_true_cell_is_the_best(one_bin, call):
-    scores = layer_scores(network(), call(one_bin, metric=ours("ridge")))
+def test_the_true_cell_is_the_best(scores):
     assert scores["score"].dims == ("area", "timestep")
     best = scores["score"].where(scores["score"] == scores["score"].max(), drop=True)
     assert (best["area"].item(), best["timestep"].item()) == ("a2", 1)
 
 
-def test_each_time_bin_has_a_best_of_its_own(two_bins, call):
-    scores = layer_scores(subject(), call(two_bins, metric=ours("ridge")))
+def test_each_time_bin_has_a_best_of_its_own(made, two_bins, call):
+    scores = layer_scores(made, call(two_bins, metric=ours("ridge")))
     assert scores["score"].dims == ("area", "timestep", "time_bin")
     for number, expected in enumerate((("a1", 0), ("a3", 2))):
         one = scores["score"].isel(time_bin=number)
@@ -132,13 +148,14 @@ def test_each_time_bin_has_a_best_of_its_own(two_bins, call):
 
 
 @pytest.mark.parametrize("name", ["ridge", "pls", "rdm", "cka"])
-def test_the_score_of_a_committed_model(one_bin, call, name):
+def test_the_score_of_a_committed_model(made, one_bin, call, name):
     """Of ours to rounding, of theirs to that of a Gram matrix in float64."""
     similarity = {"rdm": "rdm", "cka": InFloat64()}
     other = {"rdm": "rdm", "cka": "cka"}
     asked = call(one_bin, metric=similarity.get(name) or ours(name))
-    scores = layer_scores(subject(), call(one_bin, metric=other.get(name) or ours(name)))
-    for area, timestep in (("a1", 0), ("a3", 2)):
+    call_ours = call(one_bin, metric=other.get(name) or ours(name))
+    scores = layer_scores(made, call_ours, areas=["a3", "a2"])
+    for area, timestep in (("a2", 1), ("a3", 2)):
         expected = asked(committed(area, timestep))
         cell = scores.sel(area=area, timestep=timestep)
         assert float(cell["score"]) == pytest.approx(float(expected), abs=1e-9)
@@ -148,8 +165,8 @@ def test_the_score_of_a_committed_model(one_bin, call, name):
         assert float(cell["error"]) == pytest.approx(float(error), abs=1e-9, nan_ok=True)
 
 
-def test_several_time_bins_are_those_of_benchmarks_of_one(two_bins, call):
-    scores = layer_scores(subject(), call(two_bins, metric=ours("pls")), areas=["a1", "a3"])
+def test_several_time_bins_are_those_of_benchmarks_of_one(made, two_bins, call):
+    scores = layer_scores(made, call(two_bins, metric=ours("pls")), areas=["a1", "a3"])
     for number, bin_ms in enumerate(((70, 90), (90, 110))):
         alone = replace(two_bins, assembly=two_bins.assembly.isel(time_bin=[number]))
         expected = call(alone, metric=ours("pls"))(committed("a3", 2, bin_ms=bin_ms))
@@ -175,6 +192,7 @@ def test_their_regressions_in_sample_space(one_bin, call, name):
         assert float(found["score"]) == pytest.approx(float(expected), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_noise_and_trials(one_bin, call):
     """Noise of two trials, averaged, is the same as in the benchmark's own call."""
     asked = call(one_bin, metric=ours("ridge"), number_of_trials=2)
@@ -196,17 +214,16 @@ def test_stimuli_in_another_order(one_bin, call):
     assert float(found["score"]) == pytest.approx(float(asked(committed("a2", 1))), abs=1e-9)
 
 
-def test_one_pass(one_bin, call):
+def test_one_pass(asked):
     """Every stimulus is run once, for all areas and timesteps; then no more."""
-    shown = []
+    shown, done = [], []
     made = subject(progress=shown.append)
-    asked = call(one_bin, metric=ours("ridge"))
-    done = []
     layer_scores(made, asked, progress=lambda *at: done.append(at))
     assert sum(shown) == simulated.N_STIMULI
     assert done == [(n + 1, 9) for n in range(9)]
-    layer_scores(made, asked)
-    layer_scores(made, asked, sample_space=False)
+    stimuli = asked._assembly.stimulus_set
+    bins = list(zip(range(0, 30, 10), range(10, 40, 10), strict=True))
+    made.activity(stimuli, ("a1", "a2", "a3"), bins)
     assert sum(shown) == simulated.N_STIMULI
 
 
@@ -219,9 +236,9 @@ class FirstUnit(Metric):
         return Score(np.corrcoef(source[:, 0], target[:, 0])[0, 1])
 
 
-def test_a_metric_that_needs_units(one_bin, call):
+def test_a_metric_that_needs_units(made, one_bin, call):
     asked = call(one_bin, metric=FirstUnit())
-    scores = layer_scores(subject(), asked, areas=["a1", "a2"])
+    scores = layer_scores(made, asked, areas=["a1", "a2"])
     assert scores.attrs["metric"] == "called for each area and timestep"
     for area, timestep in (("a1", 0), ("a2", 2)):
         expected = asked(committed(area, timestep))
@@ -238,18 +255,18 @@ class Unceiled(NeuralBenchmark):
         return score.attrs["raw"]
 
 
-def test_a_benchmark_with_a_call_of_its_own(one_bin, call):
+def test_a_benchmark_with_a_call_of_its_own(made, one_bin, call, scores):
     asked = call(one_bin, metric=ours("ridge"))
-    scores = layer_scores(subject(), asked, areas="a2")
     asked.__class__ = Unceiled
-    found = layer_scores(subject(), asked, areas="a2")
-    np.testing.assert_allclose(found["score"], scores["raw"], atol=1e-12)
+    found = layer_scores(made, asked, areas="a2", timesteps=[1, 2])
+    expected = scores["raw"].sel(area=["a2"], timestep=[1, 2])
+    np.testing.assert_allclose(found["score"], expected, atol=1e-12)
+    assert np.isnan(found["raw"]).all()  # of splits and neuroids
 
 
-def test_called_and_summed_agree(two_bins, call):
+def test_called_and_summed_agree(made, two_bins, call):
     asked = call(two_bins, metric=ours("ridge"))
-    made = subject()
-    options = {"areas": ["a1", "a3"], "timesteps": [0, 2]}
+    options = {"areas": ["a1"], "timesteps": [0, 2]}
     summed, called = (layer_scores(made, asked, sample_space=s, **options) for s in (True, False))
     assert summed["score"].dims == called["score"].dims
     for name in ("score", "raw", "ceiling", "error"):
@@ -257,8 +274,8 @@ def test_called_and_summed_agree(two_bins, call):
     np.testing.assert_array_equal(called["time_bin_start"], summed["time_bin_start"])
 
 
-def test_labels(one_bin, call):
-    asked = call(one_bin, metric=ours("ridge"))
+def test_labels(asked, scores):
+    whole = scores
     made = subject(dt_ms=5, onset_ms=50)
     scores = layer_scores(made, asked, areas=["a3", "a1"], timesteps=[2, 1])
     assert scores["area"].values.tolist() == ["a3", "a1"]
@@ -270,21 +287,18 @@ def test_labels(one_bin, call):
     provenance = json.loads(scores.attrs["provenance"])
     assert provenance["benchmark"] == asked.identifier
     assert provenance["model"] == made.identifier
-    whole = layer_scores(made, asked, areas=["a3", "a1"])
-    np.testing.assert_allclose(scores["score"], whole["score"].sel(timestep=[1, 2]), atol=1e-12)
+    part = whole["score"].sel(area=["a3", "a1"], timestep=[1, 2])
+    np.testing.assert_allclose(scores["score"], part, atol=1e-12)
 
 
-def test_results_can_be_written(one_bin, call, tmp_path):
-    scores = layer_scores(subject(), call(one_bin, metric=ours("ridge")), areas="a2")
+def test_results_can_be_written(scores, tmp_path):
     scores.to_netcdf(tmp_path / "scores.nc", engine="h5netcdf")
 
 
-def test_units_are_read_in_blocks(stimuli, tmp_path):
+def test_units_are_read_in_blocks(made, asked):
     """A block is never larger than asked for, and the products do not depend on it."""
     bins = [(10.0 * t, 10.0 * t + 10) for t in range(TIMESTEPS)]
-    shown = stimulus_set_to_brainio(stimuli, tmp_path)
-    made = subject()  # the file goes with it
-    kept = made.activity(shown, "a2", bins)
+    kept = made.activity(asked._assembly.stimulus_set, ("a1", "a2", "a3"), bins)
     n_bytes = 4 * simulated.N_STIMULI * TIMESTEPS * 3
     blocks = list(kept.blocks("a2", block_bytes=n_bytes + 5))
     assert {block.shape[1] for block in blocks} == {3, 1}
@@ -305,27 +319,25 @@ def test_units_are_read_in_blocks(stimuli, tmp_path):
                 assert found.n_units == values.shape[1]
 
 
-def test_a_time_bin_again_and_again(stimuli, tmp_path):
-    made = subject()
-    kept = made.activity(stimulus_set_to_brainio(stimuli, tmp_path), ["a1"], [(0, 9), (9, 20)])
+def test_a_time_bin_again_and_again(made, asked):
+    kept = made.activity(asked._assembly.stimulus_set, "a1", [(0, 9), (9, 20)])
     twice = replace(kept, chosen=(1, 1, 0))
     np.testing.assert_array_equal(twice.values("a1"), kept.values("a1")[:, :, [1, 1, 0]])
 
 
-def test_wrong_inputs(one_bin, call):
-    asked = call(one_bin, metric=ours("ridge"))
+def test_wrong_inputs(made, asked):
     with pytest.raises(ValueError, match="the timesteps of Linear are not known"):
         layer_scores(torch.nn.Linear(2, 2), asked)
     with pytest.raises(ValueError, match="areas name 'V4', which is no area of"):
-        layer_scores(subject(), asked, areas=["V4"])
+        layer_scores(made, asked, areas=["V4"])
     with pytest.raises(ValueError, match="areas must be one area or several distinct"):
-        layer_scores(subject(), asked, areas=["a1", "a1"])
+        layer_scores(made, asked, areas=["a1", "a1"])
     for wrong in ([3], [], [1, 1], [-1]):
         with pytest.raises(ValueError, match="timesteps must be distinct numbers from 0 to 2, got"):
-            layer_scores(subject(), asked, timesteps=wrong)
+            layer_scores(made, asked, timesteps=wrong)
 
 
-def test_a_benchmark_of_answers(one_bin, call):
+def test_a_benchmark_of_answers(made):
     class OfAnswers:
         identifier = "answers"
 
@@ -333,16 +345,16 @@ def test_a_benchmark_of_answers(one_bin, call):
             candidate.start_task("label", ["dog"])
 
     with pytest.raises(ValueError, match="the benchmark asks for a task, 'label'"):
-        layer_scores(subject(), OfAnswers())
+        layer_scores(made, OfAnswers())
 
 
-def test_a_benchmark_that_lacks_responses(one_bin, call):
+def test_a_benchmark_that_lacks_responses(made, one_bin, call):
     asked = call(one_bin, metric=ours("ridge"))
     attrs = asked._assembly.attrs
     asked._assembly = asked._assembly[:40]
     asked._assembly.attrs = attrs
     with pytest.raises(ValueError, match="shows 48 stimuli and has 40 responses, to 40 of them"):
-        layer_scores(subject(), asked)
+        layer_scores(made, asked)
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ class TestLocal:
     @pytest.mark.slow
     def test_wrong_names(self):
         with pytest.raises(
-            ValueError, match="no data set 'cowley-2024'.* but cowley-2023@210325:pls"
+            ValueError, match=r"no data set 'cowley-2024'.* but cowley-2023@210325:pls"
         ):
             open_benchmark("cowley-2024@210325:pls")
         with pytest.raises(ValueError, match="metric must be one of"):
@@ -78,7 +78,7 @@ class TestBrainScores:
 
     def test_a_package_that_is_missing(self):
         """Tensorflow is in no declared dependency of Brain-Score 2.4.2."""
-        with pytest.raises(ImportError, match="needs tensorflow, .*neurorec does not install"):
+        with pytest.raises(ImportError, match=r"needs tensorflow, .*neurorec does not install"):
             open_benchmark("Kar2019-ost")
 
     @pytest.mark.slow

@@ -45,7 +45,8 @@ def plugin(tmp_path):
     return folder
 
 
-def test_what_it_registers(plugin, tmp_path):
+def test_what_it_registers(plugin, tmp_path, monkeypatch):
+    monkeypatch.setitem(brainscore_vision.model_registry, "another", None)
     before = dict(brainscore_vision.model_registry)
     made = subject(str(plugin))
     assert made.identifier.startswith("my-model-")

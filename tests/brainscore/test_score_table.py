@@ -127,12 +127,27 @@ class TestRows:
         ]
         assert {r.raw for r in found} == {None}
 
+    def test_one_number_over_time(self):
+        """The first row; those of the bins follow."""
+        found = Score(0.5)
+        per_bin = Score([0.4, 0.6], dims=["time_bin"], coords={})
+        per_bin.attrs["ceiling"] = Score([0.8, 0.9], dims=["time_bin"], coords={})
+        found.attrs["per_bin"] = per_bin
+        rows = score_rows(found, self.FACTS)
+        assert [(r.score, r.time_bin_start, r.time_bin_end, r.at) for r in rows] == [
+            (0.5, 0.0, 100.0, "all bins"),
+            (0.4, 0.0, 40.0, ""),
+            (0.6, 40.0, 100.0, ""),
+        ]
+        assert [r.ceiling for r in rows] == [None, 0.8, 0.9]
+        assert Scores(pairs=(replace(PAIR, rows=rows),)).of("fb", "cowley") == 0.5
+
     def test_what_is_unknown(self):
         found = Score(0.5)
         found.attrs["ceiling"] = xr.DataArray(math.nan)
         (row,) = score_rows(found, self.FACTS)
         assert (row.score, row.ceiling, row.raw, row.error) == (0.5, None, None, None)
-        assert (row.time_bin_start, row.n_neuroids) == (None, None)
+        assert (row.at, row.n_neuroids) == ("all bins", None)
 
     def test_error_of_raw(self):
         found, raw = Score(0.5), Score(0.6)

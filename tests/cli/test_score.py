@@ -173,12 +173,11 @@ class TestProcess:
         assert error.count("\n") == 1
 
     def test_interrupted(self, shared_data, checkpoint, tmp_path):
-        """Ctrl-C after the first score keeps it, and --resume goes on."""
+        """Ctrl-C after the first score keeps it."""
         out = tmp_path / "s.json"
         mirror = {"NEUROREC_MIRROR": str(shared_data / "mirror")}
-        # The second passes are of many trials, which takes longer than a look at the file.
-        command = ("score", checkpoint, CKA, RIDGE, *REGIONS, "--controls", "--out", out)
-        first = started(*command, **mirror)
+        benchmarks = (f"cowley-2023@210325:{metric}" for metric in ("cka", "pls", "ridge", "rdm"))
+        first = started("score", checkpoint, *benchmarks, *REGIONS, "--out", out, **mirror)
         deadline = time.monotonic() + 300
         while not out.exists() and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -187,10 +186,4 @@ class TestProcess:
         assert first.returncode == INTERRUPTED, error
         assert error.splitlines()[-1] == "neurorec: interrupted; what was finished is kept"
         kept = Scores.from_json(out)
-        assert 1 <= len(kept.pairs) < 6
-        second = started(*command, "--resume", **mirror)
-        _, error = second.communicate(timeout=300)
-        assert second.returncode == 0, error
-        whole = Scores.from_json(out)
-        assert len(whole.pairs) == 6
-        assert whole.pairs[: len(kept.pairs)] == kept.pairs
+        assert 1 <= len(kept.pairs) < 4
