@@ -1,18 +1,19 @@
 """``neurorec brainscore regions``: what is chosen, written, and refused."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from neurorec import datasets
+from neurorec import assemblies, datasets
 from neurorec.brainscore import read_regions
-from neurorec.datasets import Population, simulate_population, synthetic_images
+from neurorec.datasets import NeuralData
 from neurorec.models import build, save
+from neurorec.stimuli import StimulusSet
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
@@ -29,19 +30,22 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def known(monkeypatch, tmp_path):
-    """Simulated data of two regions under the name of a data set; the options it was asked for."""
-    shown = synthetic_images(np.arange(N_STIMULI), size=16, seed=0)
-    population = Population(n_neuroids=6, dimension=3, start_ms=0, stop_ms=20, bin_width_ms=20)
-    data = simulate_population(shown, population, seed=0).data
-    regions = ("neuroid", ["V4"] * 3 + ["IT"] * 3)
-    # Its own: some pixels' values.
-    columns = shown.pixels.reshape(N_STIMULI, -1)[:, :6].astype(float)
-    order = [shown.stimulus_ids.index(s) for s in data.assembly["stimulus_id"].values]
-    assembly = data.assembly.assign_coords(region=regions)
-    assembly = assembly.copy(data=columns[order][:, :, None])
+    """Neurons of two regions that look at a pixel each; the options they were asked for."""
+    pixels = np.random.default_rng(0).integers(0, 256, (N_STIMULI, 8, 8, 3)).astype(np.uint8)
+    names = [f"s{i}" for i in range(N_STIMULI)]
+    assembly = assemblies.build(
+        pixels.reshape(N_STIMULI, -1)[:, 90:96, None].astype(float),
+        presentation={"stimulus_id": names, "repetition": np.zeros(N_STIMULI, dtype=int)},
+        neuroid={"neuroid_id": [f"n{j}" for j in range(6)], "region": ["V4"] * 3 + ["IT"] * 3},
+        time_bin_start=np.zeros(1),
+        time_bin_end=np.full(1, 20.0),
+    )
+    shown = StimulusSet(
+        identifier="noise", pixels=pixels, table=pd.DataFrame({"stimulus_id": names})
+    )
+    data = NeuralData(identifier="pixels", assembly=assembly, stimuli=shown, provenance={})
     asked = {}
-    found = replace(data, assembly=assembly, stimuli=replace(shown, visual_degrees=None))
-    monkeypatch.setattr(datasets, "load", lambda name, **options: asked.update(options) or found)
+    monkeypatch.setattr(datasets, "load", lambda name, **options: asked.update(options) or data)
     monkeypatch.setattr(datasets, "info", lambda name: None)
     monkeypatch.setenv("NEUROREC_CACHE", str(tmp_path / "cache"))
     return asked
@@ -84,13 +88,9 @@ def test_refusals(choose, neurorec, known, checkpoint, tmp_path):
     assert "regions must be one of ['IT', 'V4'], got 'V1'" in err
     code, _, err = neurorec("brainscore", "regions", checkpoint, "simulated")
     assert code == 2
-    assert (
-        err
-        == (
-            "neurorec: simulated-population does not say how wide its images were; give "
-            "--stimulus-degrees, 8 is usual in Brain-Score\n"
-        )
-        or "give --stimulus-degrees, 8 is usual" in err
+    assert err == (
+        "neurorec: pixels does not say how wide its images were; give --stimulus-degrees, 8 is "
+        "usual in Brain-Score\n"
     )
     code, _, err = neurorec("brainscore", "regions", tmp_path / "no.safetensors", "simulated")
     assert code == 2
