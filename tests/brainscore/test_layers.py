@@ -147,7 +147,9 @@ def test_each_time_bin_has_a_best_of_its_own(made, two_bins, call):
     assert scores["time_bin_end"].values.tolist() == [90, 110]
 
 
-@pytest.mark.parametrize("name", ["ridge", "pls", "rdm", "cka"])
+@pytest.mark.parametrize(
+    "name", ["ridge", "rdm", *(pytest.param(n, marks=pytest.mark.slow) for n in ("pls", "cka"))]
+)
 def test_the_score_of_a_committed_model(made, one_bin, call, name):
     """Of ours to rounding, of theirs to that of a Gram matrix in float64."""
     similarity = {"rdm": "rdm", "cka": InFloat64()}
@@ -165,6 +167,7 @@ def test_the_score_of_a_committed_model(made, one_bin, call, name):
         assert float(cell["error"]) == pytest.approx(float(error), abs=1e-9, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_several_time_bins_are_those_of_benchmarks_of_one(made, two_bins, call):
     scores = layer_scores(made, call(two_bins, metric=ours("pls")), areas=["a1", "a3"])
     for number, bin_ms in enumerate(((70, 90), (90, 110))):
@@ -205,6 +208,7 @@ def test_noise_and_trials(one_bin, call):
     assert float(quiet["score"]) != pytest.approx(float(expected), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_stimuli_in_another_order(one_bin, call):
     """Responses and the stimulus set are matched by name."""
     turned = one_bin.assembly.isel(presentation=slice(None, None, -1))
@@ -236,6 +240,7 @@ class FirstUnit(Metric):
         return Score(np.corrcoef(source[:, 0], target[:, 0])[0, 1])
 
 
+@pytest.mark.slow
 def test_a_metric_that_needs_units(made, one_bin, call):
     asked = call(one_bin, metric=FirstUnit())
     scores = layer_scores(made, asked, areas=["a1", "a2"])
@@ -264,6 +269,7 @@ def test_a_benchmark_with_a_call_of_its_own(made, one_bin, call, scores):
     assert np.isnan(found["raw"]).all()  # of splits and neuroids
 
 
+@pytest.mark.slow
 def test_called_and_summed_agree(made, two_bins, call):
     asked = call(two_bins, metric=ours("ridge"))
     options = {"areas": ["a1"], "timesteps": [0, 2]}

@@ -169,6 +169,7 @@ class TestLeakage:
         with pytest.raises(ValueError, match="all 48 stimuli of simulated were used to choose"):
             held_out(data, fitted)
 
+    @pytest.mark.slow
     def test_the_draw_follows_from_its_seed(self, data, fit):
         drawn = [fit(data, seed=seed, areas="a1", regions="V4") for seed in (0, 0, 1)]
         same, again, other = (set(fitted.training_stimuli) for fitted in drawn)
