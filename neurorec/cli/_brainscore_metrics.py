@@ -25,14 +25,14 @@ def metrics(
     """
     if install and remove:
         raise ValueError("--install and --remove exclude each other; give one of them")
-    from neurorec import brainscore
+    from neurorec.brainscore import install_metrics, installed_metrics, remove_metrics
 
     if install:
-        _say(brainscore.install_metrics())
+        _say(install_metrics())
     elif remove:
-        _say(brainscore.remove_metrics())
+        _say(remove_metrics())
     else:
-        _say(brainscore.installed_metrics())
+        _say(installed_metrics())
 
 
 def _say(found: "InstalledMetrics") -> None:
