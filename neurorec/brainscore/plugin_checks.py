@@ -197,7 +197,7 @@ GENERIC: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 
 def _explained(outcome: Outcome) -> Check:
-    what, remedy = outcome.name, "see test.py"
+    what, remedy = outcome.name, "see the plugin's tests"
     if outcome.generic:
         what, remedy = GENERIC.get(outcome.name.split("[", 1)[0], (outcome.name, "see the test"))
         what = f"{what} (generic test)"

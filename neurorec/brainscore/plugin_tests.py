@@ -56,35 +56,52 @@ def run_tests(plugin: str | Path) -> Iterator[Outcome]:
     plugin = Path(plugin).resolve()
     package = plugin.name.replace(".", "_")
     with overlay({package: plugin}) as (copy, environment):
-        configuration, report = copy.parent / "pytest.ini", copy.parent / "report.xml"
-        configuration.write_text(_CONFIGURATION)
-        within = copy / "models" / package
-        generic = copy / "model_helpers" / "generic_plugin_tests.py"
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
-        command += ["-c", str(configuration), f"--rootdir={copy.parent}", f"--junitxml={report}"]
-        command += [str(generic), "--plugin_directory", str(within)]
-        command += [str(path) for path in sorted(within.glob("test*.py"))]
+        report = copy.parent / "report.xml"
+        command = _command(copy, copy / "models" / package, report)
         done = subprocess.run(
             command, env=environment, cwd=copy.parent, capture_output=True, text=True
         )
-        if not report.is_file():
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            last = lines[-1] if lines else f"exit status {done.returncode}"
+        if report.is_file():
+            yield from _outcomes(report)
+        else:
+            last = _last_line(done.stderr or done.stdout) or f"exit status {done.returncode}"
             yield Outcome(name="pytest runs", generic=False, failure=last)
-            return
-        yield from _outcomes(report)
+
+
+def _command(copy: Path, plugin: Path, report: Path) -> list[str]:
+    """One process for both, because it takes seconds to import Brain-Score."""
+    configuration = copy.parent / "pytest.ini"
+    configuration.write_text(_CONFIGURATION)
+    return [
+        *(sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"),
+        *("--continue-on-collection-errors", f"--rootdir={copy.parent}"),
+        *("-c", str(configuration), f"--junitxml={report}"),
+        *(
+            str(copy / "model_helpers" / "generic_plugin_tests.py"),
+            "--plugin_directory",
+            str(plugin),
+        ),
+        *(str(path) for path in sorted(plugin.glob("test*.py"))),
+    ]
 
 
 def _outcomes(report: Path) -> Iterator[Outcome]:
     for case in ElementTree.parse(report).iter("testcase"):
         failed = [child for child in case if child.tag in ("failure", "error")]
         yield Outcome(
-            name=str(case.get("name")),
+            name=str(case.get("name")).rsplit("models.", 1)[-1],
             generic="generic_plugin_tests" in str(case.get("classname")),
             failure=_first_line(failed[0]) if failed else None,
         )
 
 
 def _first_line(failure: ElementTree.Element) -> str:
-    lines = str(failure.get("message") or failure.text or "failed").strip().splitlines()
-    return " ".join(lines[0].split())
+    message = str(failure.get("message") or "").strip()
+    if message in ("", "collection failure"):  # a file that cannot be imported
+        return _last_line(failure.text) or "it failed"
+    return " ".join(message.splitlines()[0].split())
+
+
+def _last_line(text: str | None) -> str:
+    lines = (text or "").strip().splitlines()
+    return " ".join(lines[-1].split()) if lines else ""

@@ -12,6 +12,7 @@ pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it
 from neurorec.brainscore import check_plugin, export, open_plugin
 from neurorec.brainscore.plugin_checks import CHECKS, GENERIC
 from neurorec.brainscore.plugin_names import models_folder
+from neurorec.brainscore.plugin_tests import run_tests
 from neurorec.cli import app, run
 from neurorec.models import save
 
@@ -155,6 +156,12 @@ def test_no_folder(tmp_path):
         list(check_plugin(tmp_path / "p"))
 
 
+def test_without_pytest(folder, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="need pytest; type pip install pytest"):
+        list(run_tests(folder))
+
+
 def test_generic_tests_are_all_known():
     """So that each of those that Brain-Score has gets words of ours."""
     text = (models_folder().parent / "model_helpers" / "generic_plugin_tests.py").read_text()
@@ -253,11 +260,17 @@ class TestRealRun:
         folder = export(network, "mine", tmp_path / "p", {"V1": "V1"}, onset_ms=120)
         exported = next(x for x in (folder / "test.py").read_text().splitlines() if "mine-" in x)
         without(folder / "test.py", exported, "EXPORTED = 'mine-0'")
+        (folder / "test_more.py").write_text("def test_it(:\n")
         assert command("check", folder) == 1
         lines = capsys.readouterr().out.splitlines()
         failed = [line for line in lines if line.startswith("failed ")]
-        assert len(failed) == 2
-        assert "no timestep in the time bins (50, 100) ms" in failed[0]
-        assert "export with --onset-ms and --timesteps that reach both, or without V1" in failed[0]
-        assert "test_it_is_what_was_exported" in failed[1]
-        assert lines[-1].endswith(f"{len(lines) - 3} of {len(lines) - 1} checks passed")
+        assert len(failed) == 3
+        broken, bins, exported = (
+            next(line for line in failed if words in line)
+            for words in ("p.test_more", "V1, if it is recorded", "test_it_is_what_was_exported")
+        )
+        assert "SyntaxError: invalid syntax" in broken
+        assert "no timestep in the time bins (50, 100) ms" in bins
+        assert "export with --onset-ms and --timesteps that reach both, or without V1" in bins
+        assert "== 'mine-0'" in exported
+        assert lines[-1].endswith(f"{len(lines) - 4} of {len(lines) - 1} checks passed")
