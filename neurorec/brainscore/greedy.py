@@ -72,7 +72,8 @@ def added_one_by_one(
         If the model has no timestep in any time bin, or no area predicts anything.
     """
     seen = _seen(subject, benchmark, areas)
-    held_out = benchmark._similarity_metric.splits.test_fraction
+    train, test = next(benchmark._similarity_metric.splits.split(responses_of(benchmark)))
+    held_out = len(test) / (len(train) + len(test))
     steps: list[Added] = []
     base: list[Products] | None = None
     before: Splits | None = None
@@ -144,7 +145,7 @@ def _best(splits: dict[str, Splits], region: str) -> str:
     return best
 
 
-def _improves(after: Splits, before: Splits, test_fraction: float | int) -> bool:
+def _improves(after: Splits, before: Splits, test_fraction: float) -> bool:
     r"""By more than a standard error of the mean over splits that share stimuli.
 
     .. math:: \sigma^2 \left(\frac{1}{J} + \frac{f}{1 - f}\right)

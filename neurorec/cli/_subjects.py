@@ -5,12 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, final, get_type_hints
+from typing import Annotated, Any, Final, final, get_type_hints
 
 import typer
-
-if TYPE_CHECKING:
-    from brainscore_vision.model_interface import BrainModel
 
 #: What a command takes as its model.
 MODEL_HELP: Final = (
@@ -118,7 +115,7 @@ def make_subject(
     *,
     fresh: bool = False,
     progress: Callable[[int], Any] = lambda n_presentations: None,
-) -> "BrainModel":
+) -> Any:
     """The model that ``model`` names, with the settings of the command.
 
     With ``fresh`` its untrained control. ``progress`` is called with the number of presentations
