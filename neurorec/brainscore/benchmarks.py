@@ -75,7 +75,7 @@ def benchmark(
         Start and end, in ms from stimulus onset, of the bins of which model and responses are
         compared; those of the data if left out. Responses are averaged over the bins inside.
     rebin_ms
-        Width of bins from the first to the last of the data, instead.
+        Width of bins from the start of the data on, instead; a rest at their end is left out.
     number_of_trials
         Trials that the model sees of each stimulus.
     ceiling

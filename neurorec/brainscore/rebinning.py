@@ -20,7 +20,7 @@ def rebinned(
     time_bins
         Start and end of each, in ms from stimulus onset; as they are if left out.
     rebin_ms
-        Width of bins from the start of the first to the end of the last, instead.
+        Width of bins from the start of the first on, instead; a rest at the end is left out.
 
     Raises
     ------

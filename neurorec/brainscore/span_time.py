@@ -1,5 +1,7 @@
 """One readout for all time bins: its weights are fitted to all of them together."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -12,7 +14,7 @@ from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore._pairs import paired
 from neurorec.brainscore._scores import neuroid_score
 from neurorec.brainscore.metrics import SampleSpaceMetric
-from neurorec.encoding.readout import SampleSpaceReadout
+from neurorec.encoding.readout import Prediction, SampleSpaceReadout
 from neurorec.gram import gram, resolve_device
 from neurorec.stats import pearson
 
@@ -41,8 +43,8 @@ class SpanTimeMetric(Metric):
 
     Notes
     -----
-    Memory holds the square of the smaller of the number of features and of rows (stimuli times
-    time bins).
+    Memory holds the square of the number of rows (stimuli times time bins), or of features where
+    these are fewer than half as many.
     """
 
     def __init__(self, readout: SampleSpaceReadout, **options: Any) -> None:
@@ -58,25 +60,27 @@ class SpanTimeMetric(Metric):
             finite.
         """
         features, responses = paired(source, target)
-        device = resolve_device(self.within.device)
-        rows = stacked(features)
-        columns = torch.from_numpy(stacked(responses)[:, :, None]).to(device)
-        in_features = rows.shape[1] < len(rows)
-        known = rows if in_features else rows[:, :, None]
-        table = (
-            torch.from_numpy(known - known.mean(axis=0)).to(device)
-            if in_features
-            else gram(known, centred=True, device=self.within.device)[0]
-        )
-        readout = self.within.readout
-        predict = readout.predict_from_features if in_features else readout.predict_from_gram
+        predict = _predictor(self.within, stacked(features))
+        columns = torch.from_numpy(stacked(responses)[:, :, None])
+        columns = columns.to(resolve_device(self.within.device))
         n, n_bins = len(responses), responses.sizes["time_bin"]
         scores = []
         for train, test in self.within.splits.split(responses):
             fitted, tried = (everywhere(part, n, n_bins) for part in (train, test))
-            held_out = predict(table, columns, fitted, tried).held_out
+            held_out = predict(columns, fitted, tried).held_out
             scores.append(correlations(held_out[..., 0], responses, test))
         return neuroid_score(np.stack(scores), responses)
+
+
+def _predictor(
+    within: SampleSpaceMetric, rows: Float64[np.ndarray, "row feature"]
+) -> Callable[..., Prediction]:
+    # Inner products of rows are made once for all splits, so that they may be more numbers.
+    if 2 * rows.shape[1] < len(rows):
+        features = torch.from_numpy(rows - rows.mean(axis=0)).to(resolve_device(within.device))
+        return partial(within.readout.predict_from_features, features)
+    table = gram(rows[:, :, None], centred=True, device=within.device)[0]
+    return partial(within.readout.predict_from_gram, table)
 
 
 def stacked(assembly: xr.DataArray) -> Float64[np.ndarray, "row neuroid"]:

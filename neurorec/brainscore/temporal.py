@@ -1,7 +1,6 @@
 """Metrics of assemblies with several time bins, by name."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -46,8 +45,8 @@ TEMPORAL_METRICS: Final[Mapping[str, Callable[..., Metric]]] = MappingProxyType(
         "ridge-spantime": _with(SpanTimeMetric, _ridge),
         "temporal-generalization": _with(CrossTemporalMetric, _ridge, kind="generalization"),
         "cross-temporal": _with(CrossTemporalMetric, _ridge, kind="predictivity"),
-        "ost": partial(ObjectSolutionTimes),
-        "ridge-unique-late": partial(UniqueLateMetric),
+        "ost": ObjectSolutionTimes,
+        "ridge-unique-late": UniqueLateMetric,
     }
 )
 

@@ -187,6 +187,7 @@ def test_only_dynamics_are_unique_to_late_time_bins(rng):
     np.testing.assert_allclose(scores[1], [0, 0], atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OVER_TIME)
 def test_stimuli_are_matched_by_their_identifiers(case, rng, name):
     source, target = case

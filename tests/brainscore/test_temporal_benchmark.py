@@ -121,6 +121,7 @@ def test_the_time_bins_are_those_that_were_asked_for(recordings, tmp_path):
     assert one._assembly.dims == ("presentation", "neuroid")
 
 
+@pytest.mark.slow
 def test_the_ceiling_is_of_each_time_bin(recordings, tmp_path):
     call = benchmark(recordings, metric="ridge-temporal", folder=tmp_path, rebin_ms=40)
     wide = assemblies.window(recordings.assembly, start_ms=0, stop_ms=120, width_ms=40)

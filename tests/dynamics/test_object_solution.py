@@ -141,6 +141,7 @@ def test_held_out_images_are_not_seen(rng):
     assert (seen > 0).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_reliability_of_halves(rng):
     source = population(rng, np.repeat([1, 2, 3], 12), n_bins=4, n_repetitions=4)
     options = {"threshold": 1.1, "decoder": ImageDecoder(n_folds=4), "n_splits": 2}
