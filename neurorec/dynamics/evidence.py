@@ -116,12 +116,20 @@ def predictions(
     n_classes = int(labellings.max()) + 1
     codes = torch.from_numpy(labellings).to(activity.device)
     whole = next(activity.blocks()) if activity.is_whole else None
+    folds = None if whole is None or activity.standardise else decoder.folds(whole)
     size, group = _batches(activity, decoder, splits, labellings, across=across)
     for first in range(0, len(codes), size):
         chunk = slice(first, min(first + size, len(codes)))
         numbers = iter(range(len(splits)))
         while some := list(islice(numbers, group)):
             chosen = [splits[i] for i in some]
+            if folds is not None and whole is not None:
+                (number,), (split,) = some, chosen
+                rules = folds.rules(split.training, codes[chunk], n_classes)
+                if rules is not None:
+                    classes = _tested(*rules, whole[:, split.testing], across=across)
+                    yield Predictions(split=number, labellings=chunk, classes=classes)
+                    continue
             shown = _shown(activity, whole, chosen)
             fittings = [
                 decoder.fitting(
@@ -169,18 +177,35 @@ def _classes(
         for parts in shown():
             for fitting, (training, _) in zip(fittings, parts, strict=True):
                 fitting.observe(step, training)
-    product = _across if across else _within
     evidence: list[Tensor | None] = [None] * len(fittings)
     for parts in shown():
         for i, (fitting, (training, testing)) in enumerate(zip(fittings, parts, strict=True)):
-            found = product(fitting.coefficients(training), testing)
+            found = _evidence(fitting.coefficients(training), testing, across=across)
             evidence[i] = found if evidence[i] is None else evidence[i].add_(found)  # pyright: ignore[reportOptionalMemberAccess]
     for fitting, total in zip(fittings, evidence, strict=True):
         if total is None:
             raise ValueError("a decoder needs at least one unit, got none")
-        intercepts = fitting.intercepts().permute(2, 1, 0)  # (class, labelling, train)
-        total += intercepts[..., None, None] if across else intercepts[..., None]
-        yield _first_largest(total)
+        yield _named(total, fitting.intercepts(), across=across)
+
+
+def _tested(
+    coefficients: Tensor, intercepts: Tensor, testing: Tensor, *, across: bool
+) -> Int64[Tensor, "labelling ..."]:
+    """What rules of all units take the tests for."""
+    evidence = _evidence(coefficients, testing, across=across)
+    return _named(evidence, intercepts, across=across)
+
+
+def _named(evidence: Tensor, intercepts: Tensor, *, across: bool) -> Int64[Tensor, "labelling ..."]:
+    """Classes by the evidence of all units, which is written to."""
+    offsets = intercepts.permute(2, 1, 0)  # (class, labelling, train)
+    evidence += offsets[..., None, None] if across else offsets[..., None]
+    return _first_largest(evidence)
+
+
+def _evidence(coefficients: Tensor, testing: Tensor, *, across: bool) -> Tensor:
+    """What some units say for each class."""
+    return (_across if across else _within)(coefficients, testing)
 
 
 def _first_largest(evidence: Tensor) -> Int64[Tensor, "labelling ..."]:

@@ -11,7 +11,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import validation
 from sklearn.utils.multiclass import check_classification_targets
 
-from neurorec.geometry.fitting import AbstractFitting, Codes, fitted_at_once
+from neurorec.geometry.fitting import (
+    AbstractFitting,
+    AbstractFolds,
+    Block,
+    Codes,
+    fitted_at_once,
+)
 
 _Patterns = Float64[np.ndarray, "presentation neuroid"]
 _Codes = Int64[np.ndarray, " presentation"]
@@ -37,6 +43,13 @@ class AbstractLinearDecoder(ClassifierMixin, BaseEstimator, ABC):
     @abstractmethod
     def fitting(self, codes: Codes, n_classes: int, n_units: int) -> AbstractFitting:
         """A fit of labels that are coded 0 to ``n_classes - 1``, to be shown the units."""
+
+    def folds(self, patterns: Block) -> AbstractFolds | None:
+        """What makes the rules of all folds from what they share, if they share anything.
+
+        ``patterns`` are all presentations, with all units.
+        """
+        return None
 
     def rule(self, patterns: _Patterns, codes: _Codes, n_classes: int) -> Rule:
         """Coefficients and intercepts of one labelling in one time bin."""

@@ -59,7 +59,7 @@ def _in_batches(count: Callable[[_Ranks, _Other], _Counts], rows: _Ranks, other:
     def counted(batch: tuple[slice, slice]) -> None:
         found[batch] = count(rows[batch[0]], other[batch[1]])
 
-    in_threads(counted, _batches(*found.shape, rows.shape[1]))
+    in_threads(counted, _batches(len(rows), len(other), rows.shape[1]))
     return found
 
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from itertools import pairwise
 
+import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
@@ -36,6 +37,24 @@ class AbstractFitting(ABC):
     @abstractmethod
     def intercepts(self) -> Intercepts:
         """Intercepts, once the coefficients of all units have been asked for."""
+
+
+class AbstractFolds(ABC):
+    """Rules of several training sets out of the same presentations."""
+
+    @abstractmethod
+    def rules(
+        self, training: Int64[np.ndarray, " training"], codes: Codes, n_classes: int
+    ) -> tuple[BlockRules, Intercepts] | None:
+        """Coefficients and intercepts; nothing where they have to be fitted alone.
+
+        Parameters
+        ----------
+        training
+            Numbers of some presentations.
+        codes
+            Classes of all presentations.
+        """
 
 
 def fitted_at_once(fitting: AbstractFitting, patterns: Block) -> tuple[BlockRules, Intercepts]:

@@ -120,7 +120,7 @@ def glue_style_capacity(
             name: (TIME_BIN, column, {"units": units})
             for (name, units), column in zip(_UNITS.items(), values.T, strict=True)
         },
-        coords=manifolds.coords(),
+        coords=manifolds.times(),
         attrs=manifolds.attrs(
             method="projections on cones, in the style of GLUE",
             dichotomies=dichotomies,

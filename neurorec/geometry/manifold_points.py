@@ -66,9 +66,13 @@ class Manifolds:
         spread = np.bincount(self.codes, ((points - means) ** 2).sum(axis=1))
         return np.where(spread[self.codes, None] > floor, points, means), directions
 
+    def times(self) -> dict[str, Any]:
+        """Labels of time bins."""
+        return time_coords(self.patterns.labels)
+
     def coords(self) -> dict[str, Any]:
         """Labels of classes and time bins."""
-        return time_coords(self.patterns.labels) | {CLASS: self.classes}
+        return self.times() | {CLASS: self.classes}
 
     def attrs(self, **own: Any) -> dict[str, Any]:
         """Provenance and sizes."""

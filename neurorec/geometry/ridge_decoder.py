@@ -18,6 +18,7 @@ from neurorec.geometry.fitting import (
     Intercepts,
     lower_products,
 )
+from neurorec.geometry.ridge_folds import RidgeFolds, targets_of
 
 #: Penalties to choose from, in units of the mean squared length of the centred patterns.
 RELATIVE_PENALTIES: Final = tuple(float(10 ** (k / 2)) for k in range(-8, 7))
@@ -66,6 +67,12 @@ class RidgeDecoder(AbstractLinearDecoder):
         """Coefficients in the span of the training patterns."""
         return _Fitting(codes, n_classes, n_units, penalties_of(self.penalty))
 
+    def folds(self, patterns: Block) -> RidgeFolds | None:
+        """Where there is one penalty; others need the patterns of each training set."""
+        penalties = penalties_of(self.penalty)
+        alone = penalties is not None and len(penalties) == 1
+        return RidgeFolds(patterns, penalties[0]) if penalties and alone else None
+
 
 def penalties_of(penalty: Any) -> tuple[float, ...] | None:
     """Penalties to choose from; nothing where they are to be relative to the activity.
@@ -93,11 +100,8 @@ class _Fitting(AbstractFitting):
     def __init__(
         self, codes: Codes, n_classes: int, n_units: int, penalties: tuple[float, ...] | None
     ) -> None:
-        one_hot = torch.nn.functional.one_hot(codes, n_classes).to(torch.float64)
-        targets = (2 * one_hot - 1) / (2 if n_classes == 2 else 1)
-        self._means = targets.mean(dim=1)  # (labelling, class)
-        self._shape = self._means.shape
-        self._targets = (targets - self._means[:, None]).transpose(0, 1).flatten(1)
+        self._targets, self._means = targets_of(codes, n_classes)
+        self._shape = self._means.shape  # (labelling, class)
         self._penalties = penalties
         self._in_units = n_units <= codes.shape[1]
         zero = torch.zeros((), dtype=torch.float64, device=codes.device)

@@ -107,7 +107,7 @@ def linear_separability(
                 {"units": "manifolds per dimension"},
             ),
         },
-        coords=manifolds.coords() | {N_DIMENSIONS: sizes},
+        coords=manifolds.times() | {N_DIMENSIONS: sizes},
         attrs=manifolds.attrs(
             method="hard margins in random projections",
             dichotomies=dichotomies,

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import RidgeClassifier
 
 from neurorec.dynamics import CLASSIFIERS, decoding_over_time, temporal_generalization
+from neurorec.geometry import RidgeDecoder
 
 
 def by_hand(assembly, classifier, folds):
@@ -40,6 +42,39 @@ def test_lda_equals_scikit_learn(rng, population_of):
 
     expected = by_hand(assembly, theirs, assembly["repetition"].values // 2)
     np.testing.assert_allclose(result["accuracy"].values, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [20, 90])
+def test_ridge_equals_scikit_learn(rng, population_of, p):
+    """One penalty and units as they are: folds share their inner products."""
+    assembly = population_of(rng, p=p, noise=4.0)
+    labels, folds = assembly["object_name"].values, assembly["repetition"].values // 2
+    x = np.moveaxis(assembly.values, 2, 0)
+    correct = np.zeros((len(x), len(x)))
+    for train, test in [(folds != fold, folds == fold) for fold in range(3)]:
+        for t, now in enumerate(x):
+            fitted = RidgeClassifier(alpha=10.0).fit(now[train], labels[train])
+            correct[t] += [(fitted.predict(v[test]) == labels[test]).sum() for v in x]
+    options = {"classifier": RidgeDecoder(10.0), "n_folds": 3, "standardise": False}
+    result = temporal_generalization(assembly, **options)
+    np.testing.assert_allclose(result["accuracy"].values, correct / len(labels), atol=1e-12)
+    alone = decoding_over_time(assembly, **options)["accuracy"].values
+    np.testing.assert_array_equal(alone, np.diagonal(result["accuracy"].values))
+
+
+def test_ridge_of_a_fold_far_away(rng, population_of):
+    """What leaves too few digits of the inner products is fitted alone: scikit-learn's tests."""
+    assembly = population_of(rng, p=20, noise=4.0)
+    first = assembly["repetition"].values < 2
+    values = assembly.values.copy()
+    values[first] += 1e9
+    options = {"classifier": RidgeDecoder(10.0), "n_folds": 3, "standardise": False}
+    result = temporal_generalization(assembly.copy(data=values), **options)
+    labels = assembly["object_name"].values
+    for t in range(values.shape[2]):
+        fitted = RidgeClassifier(alpha=10.0).fit(values[~first, :, t], labels[~first])
+        expected = (fitted.predict(values[first, :, t]) == labels[first]).mean()
+        assert result["accuracy_per_split"].values[0, t, t] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)

@@ -218,6 +218,17 @@ def test_an_intercept_helps_one_class_against_the_rest(rng):
     assert fractions == pytest.approx([1 / 3, 2 / 3])
 
 
+@pytest.mark.parametrize("measure", [glue_style_capacity, linear_separability])
+def test_every_coordinate_is_of_a_dimension(rng, measure):
+    """Of all classes together: none is labelled with single classes."""
+    values, labels = spheres(rng, n_classes=3, n_points=4, dimension=2, n_units=9, radius=0.3)
+    result = measure(values, label=labels, n_draws=2)
+    assert "time_bin_start" in result.coords
+    used = {dim for variable in result.data_vars.values() for dim in variable.dims}
+    assert {dim for one in result.coords.values() for dim in one.dims} <= used
+    assert "manifold" not in result.dims
+
+
 def test_nothing_varies_and_bad_input(rng):
     values, labels = spheres(rng, n_classes=3, n_points=4, dimension=2, n_units=9, radius=0.3)
     both = np.concatenate([0 * values + 0.1, values], axis=2)
