@@ -104,6 +104,8 @@ def test_the_score_of_brainscore(case, name, stratification_coord):
     if name in WHOLE:
         return
     if name in CONVERGED:
+        if stratification_coord is not None:
+            return  # converging takes seconds, and the divisions are those of the others
         expected = theirs(name, source, target, converged=True, **options)
     assert_same_raw(name, score, expected)
     errors = [float(s.attrs["error"]) for s in (score, expected)]
