@@ -174,8 +174,8 @@ def test_stimuli_come_back_exactly(stored):
 @pytest.mark.filterwarnings("ignore")
 def test_a_benchmark_takes_them(stored, tmp_path):
     data = brainscore.load_data(NAME, visual_degrees=8)
-    found = brainscore.benchmark(data, metric="rdm", region="V4", folder=tmp_path)
-    assert found.identifier.startswith(f"{NAME}.V4-rdm")
+    found = brainscore.benchmark(data, metric="ridge", region="V4", folder=tmp_path)
+    assert found.identifier.startswith(f"{NAME}.V4-ridge")
 
 
 def test_files_that_are_here_need_no_storage(stored):
