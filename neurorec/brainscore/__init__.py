@@ -12,6 +12,7 @@ from neurorec.brainscore.benchmark_facts import fingerprint as fingerprint
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.cross_temporal import CrossTemporalMetric as CrossTemporalMetric
 from neurorec.brainscore.exporting import export as export
 from neurorec.brainscore.forecasts import Forecast as Forecast
 from neurorec.brainscore.forecasts import forecast as forecast
@@ -19,6 +20,7 @@ from neurorec.brainscore.layers import layer_scores as layer_scores
 from neurorec.brainscore.metrics import METRICS as METRICS
 from neurorec.brainscore.metrics import SampleSpaceMetric as SampleSpaceMetric
 from neurorec.brainscore.metrics import metric as metric
+from neurorec.brainscore.object_solution_times import ObjectSolutionTimes as ObjectSolutionTimes
 from neurorec.brainscore.opening import brainscore_identifiers as brainscore_identifiers
 from neurorec.brainscore.opening import local_benchmarks as local_benchmarks
 from neurorec.brainscore.opening import open_benchmark as open_benchmark
@@ -34,11 +36,15 @@ from neurorec.brainscore.score_table import PairScore as PairScore
 from neurorec.brainscore.score_table import ScoreRow as ScoreRow
 from neurorec.brainscore.score_table import Scores as Scores
 from neurorec.brainscore.scoring import score as score
+from neurorec.brainscore.span_time import SpanTimeMetric as SpanTimeMetric
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
 from neurorec.brainscore.subjects import subject as subject
+from neurorec.brainscore.temporal import TEMPORAL_METRICS as TEMPORAL_METRICS
+from neurorec.brainscore.temporal import temporal_metric as temporal_metric
 from neurorec.brainscore.time_bins import Timeline as Timeline
 from neurorec.brainscore.time_bins import as_time_bins as as_time_bins
+from neurorec.brainscore.unique_late import UniqueLateMetric as UniqueLateMetric
 from neurorec.brainscore.untrained import controls as controls
 from neurorec.brainscore.untrained import untrained as untrained
 from neurorec.models.abstract_adapter import Viewing as Viewing

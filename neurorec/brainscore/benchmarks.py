@@ -16,7 +16,11 @@ from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.assemblies import TIME_BIN_LIMITS, to_brainio
 from neurorec.brainscore.ceilings import internal_consistency
 from neurorec.brainscore.metrics import METRICS, metric
+from neurorec.brainscore.object_solution_times import I1, ObjectSolutionTimes
+from neurorec.brainscore.rebinning import rebinned
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio
+from neurorec.brainscore.temporal import TEMPORAL_METRICS, temporal_metric
+from neurorec.brainscore.temporal_benchmark import ObjectSolutionBenchmark, TemporalBenchmark
 from neurorec.datasets.fetch import cache_folder
 from neurorec.datasets.neural_data import NeuralData
 from neurorec.stimuli import StimulusSet
@@ -40,13 +44,17 @@ def benchmark(
     visual_degrees: float | int | None = None,
     session: str | None = None,
     region: str | None = None,
+    time_bins: Any = None,
+    rebin_ms: float | int | None = None,
     number_of_trials: int = 1,
-    ceiling: float | None = None,
+    ceiling: float | int | None = None,
     folder: str | Path | None = None,
 ) -> NeuralBenchmark:
     """A data set with stimuli and responses as a benchmark, ``benchmark(model)`` is its score.
 
-    The metric sees means over repetitions; the ceiling is Brain-Score's
+    Of data with several time bins the score is one number over all of them, see
+    :func:`~neurorec.brainscore.temporal_benchmark.over_time`. The metric sees means over
+    repetitions; the ceiling is Brain-Score's
     :func:`internal_consistency` of the single trials, and the score r² over it. Identifiers of the
     benchmark and of its stimuli hold a hash of their contents, so that what Brain-Score keeps
     under them is never another's.
@@ -56,18 +64,26 @@ def benchmark(
     data
         Name of a data set, or one that is loaded.
     metric
-        ``"pls"`` or ``"ridge"`` in sample space, ``"rdm"`` or ``"cka"`` of Brain-Score, or a metric
-        object. Splits are balanced over ``object_name`` where the stimuli have it.
+        ``"pls"`` or ``"ridge"`` in sample space, ``"rdm"`` or ``"cka"`` of Brain-Score, a key of
+        :data:`~neurorec.brainscore.TEMPORAL_METRICS` where there are several time bins, or a metric
+        object. Splits are balanced over ``object_name`` where the stimuli have it, but for
+        ``"ost"``, whose definition does not.
     visual_degrees
         Width of the stimuli as the animal saw them; as the data set says if left out.
     session
         Session of the data set; its default if left out.
     region
         Region whose neuroids count; needed where there are several.
+    time_bins
+        Start and end, in ms from stimulus onset, of the bins of which model and responses are
+        compared; those of the data if left out. Responses are averaged over the bins inside.
+    rebin_ms
+        Width of bins from the start of the data on, instead; a rest at their end is left out.
     number_of_trials
         Trials that the model sees of each stimulus.
     ceiling
-        Reliability of the responses, for data that hold only means.
+        Reliability of the responses, for data that hold only means; of ``"ost"``, that of the
+        solution times.
     folder
         Where images are written as PNG; in the cache if left out.
 
@@ -75,10 +91,11 @@ def benchmark(
     ------
     ValueError
         If the data have no responses or no stimuli, regions or visual degrees are unclear, the
-        metric is unknown, or there are no repetitions and no ``ceiling``.
+        metric is unknown or none for as many time bins, time bins are not made of whole ones of the
+        data, or there are no repetitions and no ``ceiling``.
     """
     data = _loaded(data, session)
-    responses = _of_region(data, region)
+    responses = rebinned(_of_region(data, region), time_bins=time_bins, rebin_ms=rebin_ms)
     found, name = _metric(metric, responses)
     stimuli = _shown(data, responses)
     degrees = stimuli.visual_degrees if visual_degrees is None else visual_degrees
@@ -87,7 +104,9 @@ def benchmark(
             f"{data.identifier} does not say how wide its stimuli were; give visual_degrees, 8 is "
             "usual in Brain-Score"
         )
-    ceiling_func = _ceiling(responses, ceiling)
+    timed = isinstance(found, ObjectSolutionTimes)
+    # A lack of repetitions is told before images are written.
+    ceiling_func = None if timed else _ceiling(responses, ceiling)
     digest = _digest(responses, ceiling)
     stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
     packed = to_brainio(_with_limits_alone(assemblies.average_repetitions(responses)))
@@ -99,17 +118,20 @@ def benchmark(
     )
     packed.attrs["stimulus_set_identifier"] = stimuli.identifier
     area = str(responses["region"].values[0])
-    return NeuralBenchmark(
-        identifier=f"{data.identifier}.{area}-{name}-{digest[:12]}",
-        assembly=packed,
-        similarity_metric=found,
-        visual_degrees=degrees,
-        number_of_trials=number_of_trials,
-        ceiling_func=ceiling_func,
-        version=_VERSION,
-        parent=area,
-        bibtex=None,
-    )
+    settings: dict[str, Any] = {
+        "identifier": f"{data.identifier}.{area}-{name}-{digest[:12]}",
+        "assembly": packed,
+        "similarity_metric": found,
+        "visual_degrees": degrees,
+        "number_of_trials": number_of_trials,
+        "version": _VERSION,
+        "parent": area,
+        "bibtex": None,
+    }
+    if timed:
+        return ObjectSolutionBenchmark(trials=responses, ceiling=ceiling, **settings)
+    kind = TemporalBenchmark if responses.sizes["time_bin"] > 1 else NeuralBenchmark
+    return kind(ceiling_func=ceiling_func, **settings)
 
 
 def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
@@ -118,7 +140,12 @@ def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
     elif session is not None:
         raise ValueError(f"session={session!r} was given for a data set that is loaded already")
     if data.assembly is None or data.stimuli is None:
-        lacks = "responses" if data.assembly is None else "stimuli"
+        lacks = (
+            "responses"
+            if data.assembly is None
+            else "stimuli, which a model would have to see; analyses of the responses alone, such "
+            "as neurorec.dynamics.object_solution_times, work without"
+        )
         raise ValueError(
             f"a benchmark needs responses and the stimuli they are to; {data.identifier} has no "
             f"{lacks}"
@@ -155,17 +182,34 @@ def _with_limits_alone(responses: xr.DataArray) -> xr.DataArray:
 def _metric(given: Any, responses: xr.DataArray) -> tuple[Metric, str]:
     if not isinstance(given, str):
         return given, type(given).__name__
-    check_option("metric", given, (*METRICS, *WHOLE))
+    check_option("metric", given, (*METRICS, *WHOLE, *TEMPORAL_METRICS))
+    _check_time_bins(given, responses.sizes["time_bin"])
     if given in WHOLE:
         return load_metric(given), given
-    balanced = "object_name" in responses.coords
-    return metric(given, stratification_coord="object_name" if balanced else None), given
+    labelled = "object_name" in responses.coords
+    if given == "ost":
+        return temporal_metric(given, label="object_name"), given
+    make = temporal_metric if given in TEMPORAL_METRICS else metric
+    return make(given, stratification_coord="object_name" if labelled else None), given
 
 
-def _ceiling(responses: xr.DataArray, given: float | None) -> Callable[[], Score]:
+def _check_time_bins(name: str, n_time_bins: int) -> None:
+    if name in WHOLE and n_time_bins > 1:
+        raise ValueError(
+            f"metric {name!r} compares a single time bin and the responses have {n_time_bins}; "
+            "give one, such as time_bins=[(70, 170)]"
+        )
+    if name in TEMPORAL_METRICS and n_time_bins < 2:
+        raise ValueError(
+            f"metric {name!r} needs at least 2 time bins and the responses have 1; use one of "
+            f"{sorted((*METRICS, *WHOLE))}, or data with a time course"
+        )
+
+
+def _ceiling(responses: xr.DataArray, given: float | int | None) -> Callable[[], Score]:
     """As a function, because Brain-Score asks for it when it is needed."""
     if given is not None:
-        return lambda: Score(given)
+        return lambda: Score(float(given))
     if len(np.unique(responses["stimulus_id"].values)) == responses.sizes[PRESENTATION]:
         raise ValueError(
             "responses of one presentation for each stimulus have no ceiling of their own; give "
@@ -174,10 +218,13 @@ def _ceiling(responses: xr.DataArray, given: float | None) -> Callable[[], Score
     return lambda: internal_consistency(responses)
 
 
-def _digest(responses: xr.DataArray, ceiling: float | None) -> str:
-    """SHA-256 of the numbers and what they are of, and of all else that the ceiling is made of."""
+def _digest(responses: xr.DataArray, ceiling: float | int | None) -> str:
+    """SHA-256 of the numbers and what they are of; Brain-Score keeps ceilings under it."""
     found = hashlib.sha256(np.ascontiguousarray(responses.values).tobytes())
-    for name in ("stimulus_id", "neuroid_id", "repetition", "time_bin_start", "time_bin_end"):
-        found.update(repr(responses[name].values.tolist()).encode())
-    found.update(repr((_VERSION, ceiling)).encode())
+    labels = ("stimulus_id", "neuroid_id", "repetition", *TIME_BIN_LIMITS, "object_name", I1)
+    for name in labels:
+        if name in responses.coords:
+            found.update(repr(responses[name].values.tolist()).encode())
+    if ceiling is not None:
+        found.update(repr(float(ceiling)).encode())
     return found.hexdigest()

@@ -1,6 +1,7 @@
 """Brain-Score's ceiling of recorded responses, of all neuroids and time bins at once."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -8,7 +9,7 @@ from jaxtyping import Float64
 from scipy.sparse import csr_array
 from sklearn.model_selection import ShuffleSplit
 
-from neurorec.assemblies import PRESENTATION, check
+from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, check
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore._scores import neuroid_score
 from neurorec.stats import pearson
@@ -16,6 +17,9 @@ from neurorec.stats import pearson
 import_brainscore()
 
 from brainscore_core.metrics import Score  # noqa: E402
+
+# Numbers of the trials that are worked on at a time: as float64 4 MiB, which caches can hold.
+_BLOCK: Final = 2**19
 
 
 def internal_consistency(
@@ -54,19 +58,33 @@ def internal_consistency(
             "give single trials, not means, or a ceiling of your own"
         )
     splitter = ShuffleSplit(n_splits, train_size=0.5, random_state=random_state)
-    scores = np.stack(
-        [
-            _consistency(responses, repetitions[first], repetitions[second])
-            for first, second in splitter.split(repetitions)
-        ]
-    )
+    halves = [
+        _halves(responses, repetitions[first], repetitions[second])
+        for first, second in splitter.split(repetitions)
+    ]
+    found = [_consistency(block, halves) for block in _blocks(responses)]
+    scores = np.concatenate(found, axis=1).reshape(n_splits, *responses.shape[1:])
     return neuroid_score(scores, responses)
 
 
+def _blocks(responses: xr.DataArray) -> Iterator[Float64[np.ndarray, "presentation column"]]:
+    """Some neuroids in all time bins at a time, so that no copy of all trials is made."""
+    n = responses.sizes[PRESENTATION]
+    width = max(_BLOCK // max(n * responses.sizes[TIME_BIN], 1), 1)
+    for start in range(0, responses.sizes[NEUROID], width):
+        block = responses[:, start : start + width].values
+        yield block.astype(np.float64).reshape(n, -1)
+
+
 def _consistency(
-    responses: xr.DataArray, first: np.ndarray, second: np.ndarray
-) -> Float64[np.ndarray, "neuroid time_bin"]:
-    values = responses.values.astype(np.float64).reshape(responses.sizes[PRESENTATION], -1)
+    values: Float64[np.ndarray, "presentation column"], halves: list[tuple[Any, Any]]
+) -> Float64[np.ndarray, "split column"]:
+    r = np.stack([pearson(first @ values, second @ values) for first, second in halves])
+    return 2 * r / (1 + r)
+
+
+def _halves(responses: xr.DataArray, first: np.ndarray, second: np.ndarray) -> tuple[Any, Any]:
+    """Matrices (stimulus, presentation) of the means over either half of the repetitions."""
     halves = [_averaging(responses, half) for half in (first, second)]
     # A stimulus that a half lacks, because repetitions are missing, is left out.
     common = np.logical_and.reduce([half.sum(axis=1) > 0 for half in halves])
@@ -75,9 +93,7 @@ def _consistency(
             f"{common.sum()} stimuli have repetitions in both halves, at least 3 are needed; "
             "number the repetitions of each stimulus from 0"
         )
-    means = [(half @ values)[common] for half in halves]
-    r = pearson(*(m.reshape(len(m), *responses.shape[1:]) for m in means))
-    return 2 * r / (1 + r)
+    return halves[0][common], halves[1][common]
 
 
 def _averaging(responses: xr.DataArray, repetitions: np.ndarray) -> Any:

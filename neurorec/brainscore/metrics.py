@@ -78,11 +78,22 @@ class SampleSpaceMetric(Metric):
             If they have different stimuli or time bins, a stimulus is repeated, or activity is not
             finite.
         """
-        features, responses = _plain(source), _plain(target)
-        features = _aligned(features, responses)
+        features, responses = paired(source, target)
         grams = gram(features, centred=True, device=self.device)
         scores = _scores(self.readout, grams, responses, self.splits, resolve_device(self.device))
         return neuroid_score(scores, responses)
+
+
+def paired(source: DataAssembly, target: DataAssembly) -> tuple[xr.DataArray, xr.DataArray]:
+    """Model and responses as plain assemblies, with the model's stimuli in the responses' order.
+
+    Raises
+    ------
+    ValueError
+        If they have different stimuli or numbers of time bins, or a stimulus is repeated.
+    """
+    features, responses = _plain(source), _plain(target)
+    return _aligned(features, responses), responses
 
 
 def _plain(assembly: DataAssembly) -> xr.DataArray:

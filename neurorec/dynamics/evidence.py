@@ -148,10 +148,10 @@ def _parts(
     activity: Activity, block: Tensor, splits: Sequence[Split]
 ) -> list[tuple[Tensor, Tensor]]:
     parts = [(block[:, split.training], block[:, split.testing]) for split in splits]
-    return [_standardised(*both) for both in parts] if activity.standardise else parts
+    return [standardised(*both) for both in parts] if activity.standardise else parts
 
 
-def _standardised(training: Tensor, testing: Tensor) -> tuple[Tensor, Tensor]:
+def standardised(training: Tensor, testing: Tensor) -> tuple[Tensor, Tensor]:
     """Z-scores by the mean and deviation of training; neuroids constant there become zero."""
     mean = training.mean(dim=1, keepdim=True)
     deviation = (training - mean).square().mean(dim=1, keepdim=True).sqrt()

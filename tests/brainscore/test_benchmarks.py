@@ -71,7 +71,7 @@ def test_data_that_can_not_be_a_benchmark(v4, tmp_path):
     with pytest.raises(ValueError, match="region must be one of"):
         benchmark(v4, region="IT", **options)
     with pytest.raises(ValueError, match="metric must be one of"):
-        benchmark(v4, metric="ost", **options)
+        benchmark(v4, metric="cca", **options)
     with pytest.raises(ValueError, match="for a data set that is loaded already"):
         benchmark(v4, session="210325", **options)
 

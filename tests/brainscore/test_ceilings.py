@@ -2,13 +2,14 @@
 
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 
 pytest.importorskip("brainscore_vision", reason="brainscore-vision is not part of this stack")
 
 from neurorec import assemblies
-from neurorec.brainscore import internal_consistency, to_brainio
+from neurorec.brainscore import ceilings, internal_consistency, to_brainio
 
 
 def trials(rng, n_stimuli, n_repetitions, n_neuroids, n_bins):
@@ -29,12 +30,12 @@ def trials(rng, n_stimuli, n_repetitions, n_neuroids, n_bins):
     )
 
 
-def theirs(assembly):
+def theirs(assembly, name="internal_consistency"):
     from brainscore_vision import load_ceiling
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its own, of deprecated calls
-        return load_ceiling("internal_consistency")(assembly)
+        return load_ceiling(name)(assembly)
 
 
 @pytest.mark.slow
@@ -57,10 +58,21 @@ def test_the_ceiling_of_brainscore(rng, n_repetitions):
 def test_every_time_bin(rng):
     responses = trials(rng, 15, 4, 5, 3)
     ceiling = internal_consistency(responses)
-    assert ceiling.dims == ("time_bin",)
-    for t in range(3):
-        expected = theirs(to_brainio(responses).isel(time_bin=t, drop=True))
-        assert float(ceiling[t]) == pytest.approx(float(expected), abs=1e-12)
+    with joblib.parallel_backend("sequential"):
+        expected = theirs(to_brainio(responses), "internal_consistency_temporal")
+    assert ceiling.dims == expected.dims == ("time_bin",)
+    np.testing.assert_allclose(ceiling.values, expected.values, atol=1e-12)
+    raw = expected.attrs["raw"].transpose("split", "neuroid", "time_bin")
+    np.testing.assert_allclose(ceiling.attrs["raw"].values, raw.values, atol=1e-12)
+
+
+def test_trials_are_taken_in_parts(rng, monkeypatch):
+    responses = trials(rng, 20, 4, 7, 3)
+    whole = internal_consistency(responses)
+    for neuroids in (1, 3):
+        monkeypatch.setattr(ceilings, "_BLOCK", responses.sizes["presentation"] * 3 * neuroids)
+        parts = internal_consistency(responses)
+        np.testing.assert_array_equal(parts.attrs["raw"].values, whole.attrs["raw"].values)
 
 
 def test_known_reliability(rng):
