@@ -101,25 +101,28 @@ class TestScore:
         for call in calls:
             theirs = brainscore_vision.score_benchmark(call, model())
             rows = found.table[found.table["benchmark"] == call.identifier]
-            np.testing.assert_array_equal(rows["score"], np.atleast_1d(theirs.values))
-            np.testing.assert_array_equal(rows["raw"], np.atleast_1d(theirs.attrs["raw"].values))
-            ceiling = np.broadcast_to(theirs.attrs["ceiling"].values, len(rows))
-            np.testing.assert_array_equal(rows["ceiling"], ceiling)
+            first = rows.iloc[0]
+            assert first["score"] == float(theirs)
+            assert first["raw"] == float(theirs.attrs["raw"])
+            assert first["ceiling"] == float(theirs.attrs["ceiling"])
             if call is not calls[1]:  # cka has no splits, hence no error over them
-                error = np.atleast_1d(theirs.attrs["error"])
-                np.testing.assert_array_equal(rows["error"], error)
-        assert found.table["error"].isna().tolist() == [False, True, False, False]
+                assert first["error"] == float(theirs.attrs["error"])
+        np.testing.assert_array_equal(rows["score"][1:], theirs.attrs["per_bin"].values)
+        assert found.table["error"].isna().tolist()[:3] == [False, True, False]
 
     def test_table(self, opened):
         static, timed = opened(0, 100), opened(0, 40, 100, region="IT")
         table = score(model(), [static, timed]).table
-        assert table["region"].tolist() == ["V4", "IT", "IT"]
-        assert table["time_bin_start"].tolist() == [0, 0, 40]
-        assert table["time_bin_end"].tolist() == [100, 40, 100]
+        assert table["region"].tolist() == ["V4", "IT", "IT", "IT"]
+        assert table["at"].tolist() == ["", "all bins", "", ""]
+        assert table["time_bin_start"].tolist() == [0, 0, 0, 40]
+        assert table["time_bin_end"].tolist() == [100, 100, 40, 100]
         assert set(table["metric"]) == {"ridge"}
         assert set(table["n_stimuli"]) == {N_STIMULI}
         assert set(table["n_neuroids"]) == {12}
-        np.testing.assert_allclose(table["score"], table["raw"] ** 2 / table["ceiling"])
+        static = table.drop(index=1)
+        np.testing.assert_allclose(static["score"], static["raw"] ** 2 / static["ceiling"])
+        assert table["score"][1] == pytest.approx(table["score"][2:].mean())
 
     @pytest.mark.slow
     def test_one_pass_for_all_regions_and_bins(self, opened):
