@@ -323,6 +323,10 @@ def test_units_are_read_in_blocks(made, asked):
                 np.testing.assert_allclose(found.gram, values @ values.T, atol=1e-12)
                 np.testing.assert_allclose(found.sums, values.sum(axis=1), atol=1e-12)
                 assert found.n_units == values.shape[1]
+            together = one + other
+            np.testing.assert_allclose(together.gram, 2 * one.gram, atol=1e-12)
+            np.testing.assert_allclose(together.sums, 2 * one.sums, atol=1e-12)
+            assert together.n_units == 2 * one.n_units
 
 
 def test_a_time_bin_again_and_again(made, asked):
