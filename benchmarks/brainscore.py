@@ -229,10 +229,13 @@ def committed(network: Any, sizes: Sizes) -> Any:
             steps = self.network.unroll(films[:, 0], sizes.n_time_bins)
             return self.area(torch.stack([state[LAYER]["h"] for _, state in steps], dim=1))
 
+    def frames(film: Any) -> Any:
+        return to_images(film.to_numpy(), 32)
+
     wrapper = PytorchWrapper(
         "unrolled",
         Unrolled(),
-        lambda film: to_images(film.to_numpy(), 32),
+        frames,
         layer_activation_format={"area": "TCHW"},
         fps=1000 / TIME_BIN_MS,
         img_duration=float(TIME_BIN_MS * sizes.n_time_bins),
