@@ -25,6 +25,9 @@ _Block = TypeVar("_Block")
 
 # A Gram matrix is symmetric: with R bands of rows only (R + 1) / (2 R) of the products are made.
 _BANDS = 5
+# Numbers of a timestep whose products keep all threads busy; of a few such ones together, some
+# threads have more to do than others.
+_LARGE = 2**20
 # Numbers of the timesteps of a block that are multiplied together, as float64 64 MiB.
 _TOGETHER = 2**23
 # The same as in neurorec.stats: sums of squares below this share of the raw ones are rounding.
@@ -265,11 +268,9 @@ def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:
 
 def _add_products(total: Tensor, activity: Tensor) -> None:
     """Add the upper bands of ``activity @ activity.mT`` to ``total``, in place."""
-    if len(activity) == 1 and activity.device.type == "cpu":
-        # NumPy sees that both factors are one array, and makes half of the products.
-        values = activity[0].numpy()
-        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is found later
-            total[0] += torch.from_numpy(values @ values.T)
+    if len(activity) > 1 and activity[0].numel() >= _LARGE:
+        for one, values in zip(total, activity, strict=True):
+            _add_products(one[None], values[None])
         return
     n = activity.shape[1]
     height = -(-n // _BANDS)

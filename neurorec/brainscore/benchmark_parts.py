@@ -10,6 +10,7 @@ from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.assemblies import from_brainio
 from neurorec.brainscore.shown import as_brainio
 from neurorec.brainscore.stimuli import BrainIOStimulusSet
+from neurorec.brainscore.temporal_benchmark import TemporalBenchmark
 
 import_brainscore()
 
@@ -19,9 +20,8 @@ from brainscore_vision.benchmark_helpers.screen import place_on_screen  # noqa: 
 
 def is_plain(benchmark: Any) -> bool:
     """Whether it records once, calls a metric, and normalises by r² over the ceiling."""
-    return isinstance(benchmark, NeuralBenchmark) and (
-        type(benchmark).__call__ is NeuralBenchmark.__call__
-    )
+    calls = (NeuralBenchmark.__call__, TemporalBenchmark.__call__)
+    return isinstance(benchmark, NeuralBenchmark) and type(benchmark).__call__ in calls
 
 
 def responses_of(benchmark: NeuralBenchmark) -> xr.DataArray:

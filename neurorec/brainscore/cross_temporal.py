@@ -100,7 +100,9 @@ def _generalization(
         for train, test in within.splits.split(responses):
             table = _table(products, t * n + train, everywhere(test, n, n_bins), train)
             known, tried = np.arange(len(train)), np.arange(len(train), len(table))
-            found = within.readout.predict_from_gram(table, y[train, :, t, None], known, tried)
+            found = within.of_inner_products.predict_from_gram(
+                table, y[train, :, t, None], known, tried
+            )
             scores.append(correlations(found.held_out[..., 0], responses, test))
         yield np.stack(scores)
 
@@ -122,7 +124,7 @@ def _predictivity(
     for one in gram(features, centred=True, device=within.device):
         scores = []
         for train, test in within.splits.split(responses):
-            found = within.readout.predict_from_gram(one, y, train, test).held_out
+            found = within.of_inner_products.predict_from_gram(one, y, train, test).held_out
             scores.append(pearson(found.cpu().numpy(), responses.values[test]))
         yield np.stack(scores)
 

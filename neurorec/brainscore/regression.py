@@ -74,6 +74,19 @@ class SampleSpaceMetric(Metric):
         self.reverse = reverse
         self.device = device
 
+    @property
+    def of_inner_products(self) -> SampleSpaceReadout:
+        """The readout, where it needs no single units.
+
+        Raises
+        ------
+        ValueError
+            If it does.
+        """
+        if isinstance(self.readout, BestUnit):
+            raise ValueError("the best unit for a neuroid does not follow from inner products")
+        return self.readout
+
     def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
         """Score of the model ``source`` against the responses ``target``.
 

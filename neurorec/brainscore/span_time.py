@@ -78,9 +78,9 @@ def _predictor(
     # Inner products of rows are made once for all splits, so that they may be more numbers.
     if 2 * rows.shape[1] < len(rows):
         features = torch.from_numpy(rows - rows.mean(axis=0)).to(resolve_device(within.device))
-        return partial(within.readout.predict_from_features, features)
+        return partial(within.of_inner_products.predict_from_features, features)
     table = gram(rows[:, :, None], centred=True, device=within.device)[0]
-    return partial(within.readout.predict_from_gram, table)
+    return partial(within.of_inner_products.predict_from_gram, table)
 
 
 def stacked(assembly: xr.DataArray) -> Float64[np.ndarray, "row neuroid"]:

@@ -7,9 +7,9 @@ from typing import Any, Final
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.cross_temporal import CrossTemporalMetric
-from neurorec.brainscore.fixed_ridge import FixedRidge
 from neurorec.brainscore.metrics import SampleSpaceMetric
 from neurorec.brainscore.object_solution_times import ObjectSolutionTimes
+from neurorec.brainscore.readouts import FixedRidge
 from neurorec.brainscore.span_time import SpanTimeMetric
 from neurorec.brainscore.unique_late import UniqueLateMetric
 from neurorec.encoding import PLS
@@ -25,7 +25,7 @@ def _pls() -> SampleSpaceReadout:
 
 
 def _ridge() -> SampleSpaceReadout:
-    return FixedRidge(penalty=1.0)
+    return FixedRidge(1.0)
 
 
 def _with(metric: Any, readout: Callable[[], SampleSpaceReadout], **given: Any) -> Any:

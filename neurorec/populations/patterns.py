@@ -113,7 +113,7 @@ def patterns_of(
             yield 0, by(values)
 
     products, sums = products_and_sums(
-        ahead(population.pieces(_BLOCK) if transform is None else transformed(transform)),
+        population.pieces(_BLOCK) if transform is None else ahead(transformed(transform)),
         rows=None if rows is None else rows.of_presentations(),
         device=str(target),
         dtype=PRECISIONS[precision],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -13,12 +14,13 @@ import xarray as xr
 from neurorec import assemblies
 from neurorec._checks import check_option
 from neurorec.recording.area import RecordedArea
+from neurorec.recording.buffers import Buffers
 from neurorec.recording.compression import require
 from neurorec.recording.layout import IMAGES, Variable, path_of
 from neurorec.recording.lazily import lazily
 from neurorec.recording.parts import parts_of, variables_in
 from neurorec.recording.plan import LOGITS
-from neurorec.recording.reading import read
+from neurorec.recording.reading import announce, read
 from neurorec.recording.selecting import numbers_of
 from neurorec.recording.summary import summarise
 from neurorec.recording.verifying import whole_batches
@@ -168,10 +170,18 @@ class Recording:
             variable = self._variable(file, area)
         n = max(int(block_bytes // max(4 * len(rows), 1)), 1)
         n_steps = max(n // max(len(units), 1), 1)
-        for first in range(0, len(steps), n_steps):
-            for start in range(0, len(units), n):
-                chosen = (rows, units[start : start + n], steps[first : first + n_steps])
-                yield first, self._values(variable, chosen)
+        buffers = Buffers()
+        places = [
+            (units[start : start + n], steps[first : first + n_steps])
+            for first in range(0, len(steps), n_steps)
+            for start in range(0, len(units), n)
+        ]
+        for (some, times), following in zip_longest(places, places[1:]):
+            values = self._values(variable, (rows, some, times), buffers)
+            if following is not None:
+                self._announce(variable, (rows, following[0], following[1]))
+            yield int(times[0]), values
+            del values  # its memory is used again
 
     def logits(self) -> xr.DataArray:
         """Logits (presentation, class, time_bin) with the stimuli's columns as coordinates.
@@ -250,14 +260,29 @@ class Recording:
         return assembly.assign_coords({k: (assemblies.TIME_BIN, v) for k, v in time.items()})
 
     def _values(
-        self, variable: Variable, chosen: tuple[np.ndarray, np.ndarray, np.ndarray]
+        self,
+        variable: Variable,
+        chosen: tuple[np.ndarray, np.ndarray, np.ndarray],
+        buffers: Buffers | None = None,
     ) -> np.ndarray:
         """Activity (presentation, neuroid, time_bin); in memory each timestep is in one piece."""
         rows, units, steps = chosen
         found = read(
-            self.path, variable, self._compression, rows=rows, units=units, timesteps=steps
+            self.path,
+            variable,
+            self._compression,
+            rows=rows,
+            units=units,
+            timesteps=steps,
+            buffers=buffers,
         )
         return found.transpose(1, 2, 0)
+
+    def _announce(
+        self, variable: Variable, chosen: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> None:
+        rows, units, steps = chosen
+        announce(self.path, variable, self._compression, rows=rows, units=units, timesteps=steps)
 
     def _lazily(self, variable: Variable, chosen: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Any:
         """The same, read when it is computed."""

@@ -182,11 +182,12 @@ def open_target(
 
 def chunk_places(variable: Any) -> np.ndarray:
     """Offsets in the file of every chunk, in the order of the grid."""
-    grid = tuple(-(-n // c) for n, c in zip(variable.shape, variable.chunks, strict=True))
+    chunks = variable.chunks
+    grid = tuple(-(-n // c) for n, c in zip(variable.shape, chunks, strict=True))
     places = np.full(grid, -1, dtype=np.int64)
 
     def note(chunk: Any) -> None:
-        index = tuple(o // c for o, c in zip(chunk.chunk_offset, variable.chunks, strict=True))
+        index = tuple(o // c for o, c in zip(chunk.chunk_offset, chunks, strict=True))
         places[index] = chunk.byte_offset
 
     variable.id.chunk_iter(note)

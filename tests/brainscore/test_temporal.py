@@ -17,7 +17,7 @@ from neurorec.brainscore import (
     temporal_metric,
     to_brainio,
 )
-from neurorec.brainscore.fixed_ridge import FixedRidge
+from neurorec.brainscore.readouts import FixedRidge
 from neurorec.encoding import Ridge
 
 # Of the number over all time bins, which is what the score of a benchmark is: their PLS stops
