@@ -1,5 +1,7 @@
 """Brain-Score's way to keep a score: the number, what it is made of, and its error."""
 
+import warnings
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float64
@@ -34,5 +36,8 @@ def neuroid_score(
     medians = raw.median(NEUROID)
     score = medians.mean("split")
     score.attrs["raw"] = raw
-    score.attrs["error"] = medians.std("split") / np.sqrt(len(scores))
+    with warnings.catch_warnings():
+        # Where no neuroid has a correlation, score and error are NaN.
+        warnings.filterwarnings("ignore", "Degrees of freedom", RuntimeWarning)
+        score.attrs["error"] = medians.std("split") / np.sqrt(len(scores))
     return score

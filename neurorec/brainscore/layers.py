@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from neurorec.brainscore._import import import_brainscore
@@ -151,4 +152,13 @@ def _called(layers: Layers, benchmark: Any) -> Iterator[Cell]:
     """By the benchmark's own call."""
     for number, area in enumerate(layers.areas):
         for step in range(len(layers.timesteps)):
-            yield number, step, benchmark(AtTimestep(layers, area, step))
+            yield number, step, _of_bins(benchmark(AtTimestep(layers, area, step)))
+
+
+def _of_bins(score: Score) -> Score:
+    """The scores of the time bins, where the benchmark made one number of them."""
+    found = score.attrs.get("per_bin")
+    if found is None or found.ndim != 1:
+        return score
+    found.attrs["error"] = found.attrs["raw"].attrs.get("error", np.nan)
+    return found

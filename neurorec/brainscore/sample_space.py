@@ -80,7 +80,9 @@ def described(metric: Any) -> str:
     """Readout and splits, in words."""
     if type(metric) is not SampleSpaceMetric:
         return type(metric).__name__
-    settings = getattr(metric.readout, "get_params", dict)()
+    if not hasattr(metric.readout, "get_params"):
+        return f"{metric.readout}, {metric.splits.described}"
+    settings = metric.readout.get_params()
     options = ", ".join(f"{k}={v}" for k, v in settings.items() if k != "device")
     return f"{type(metric.readout).__name__}({options}), {metric.splits.described}"
 

@@ -188,9 +188,7 @@ class TestFiles:
         assert content["provenance"]["seed"] == 0
         assert content["provenance"]["data"] == "simulated"
         assert content["provenance"]["model"] == subject().identifier
-        assert content["provenance"]["metric"] == (
-            "Ridge(penalties=[1.0], selection=leave_one_out), 6 splits"
-        )
+        assert content["provenance"]["metric"] == "FixedRidge(penalty=1.0), 6 splits"
         rows = content["scores"]
         assert len(rows) == 3 + 2 + 1 + 3 + 2
         best = max((r for r in rows if r["n_areas"] == 1 and r["region"] == "V4"), key=_score)
