@@ -7,6 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 import scipy.stats
 import xarray as xr
+from sklearn.base import BaseEstimator
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
@@ -80,7 +81,7 @@ def described(metric: Any) -> str:
     """Readout and splits, in words."""
     if type(metric) is not SampleSpaceMetric:
         return type(metric).__name__
-    if not hasattr(metric.readout, "get_params"):
+    if not isinstance(metric.readout, BaseEstimator):
         return f"{metric.readout}, {metric.splits.described}"
     settings = metric.readout.get_params()
     options = ", ".join(f"{k}={v}" for k, v in settings.items() if k != "device")
