@@ -48,6 +48,7 @@ from neurorec.brainscore.span_time import SpanTimeMetric as SpanTimeMetric
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio as stimulus_set_from_brainio
 from neurorec.brainscore.stimuli import stimulus_set_to_brainio as stimulus_set_to_brainio
 from neurorec.brainscore.subjects import subject as subject
+from neurorec.brainscore.subjects import uncommitted as uncommitted
 from neurorec.brainscore.temporal import TEMPORAL_METRICS as TEMPORAL_METRICS
 from neurorec.brainscore.temporal import temporal_metric as temporal_metric
 from neurorec.brainscore.time_bins import Timeline as Timeline

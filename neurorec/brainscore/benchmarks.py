@@ -15,6 +15,7 @@ from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.assemblies import TIME_BIN_LIMITS, to_brainio
 from neurorec.brainscore.ceilings import internal_consistency
+from neurorec.brainscore.commitments import check_degrees, check_trials
 from neurorec.brainscore.metrics import METRICS, WHOLE, metric
 from neurorec.brainscore.object_solution_times import I1, ObjectSolutionTimes
 from neurorec.brainscore.rebinning import rebinned
@@ -30,6 +31,9 @@ import_brainscore()
 from brainscore_core.metrics import Metric, Score  # noqa: E402
 from brainscore_vision.benchmark_helpers.neural_common import NeuralBenchmark  # noqa: E402
 
+#: Degrees that stimuli span of which the data set does not say it. What Brain-Score's own
+#: benchmarks of V4 and IT show is as wide.
+USUAL_DEGREES: Final = 8
 #: Raise it where the same data and metric give another score.
 _VERSION: Final = 1
 
@@ -66,7 +70,8 @@ def benchmark(
         object. Splits are balanced over ``object_name`` where the stimuli have it, but for
         ``"ost"``, whose definition does not.
     visual_degrees
-        Width of the stimuli as the animal saw them; as the data set says if left out.
+        Width of the stimuli as the animal saw them; as the data set says if left out, and
+        :data:`USUAL_DEGREES` if it does not say it.
     session
         Session of the data set; its default if left out.
     region
@@ -79,28 +84,24 @@ def benchmark(
     number_of_trials
         Trials that the model sees of each stimulus.
     ceiling
-        Reliability of the responses, for data that hold only means; of ``"ost"``, that of the
-        solution times.
+        Reliability of the responses, for data that hold only means; 1 for a score that is not
+        corrected. Of ``"ost"``, that of the solution times.
     folder
         Where images are written as PNG; in the cache if left out.
 
     Raises
     ------
     ValueError
-        If the data have no responses or no stimuli, regions or visual degrees are unclear, the
-        metric is unknown or none for as many time bins, time bins are not made of whole ones of the
-        data, or there are no repetitions and no ``ceiling``.
+        If the data have no responses or no stimuli, the region is unclear, the metric is unknown or
+        none for as many time bins, time bins are not made of whole ones of the data, a number is
+        out of its range, or there are no repetitions and no ``ceiling``.
     """
+    _check_numbers(visual_degrees, number_of_trials, ceiling)
     data = _loaded(data, session)
     responses = rebinned(_of_region(data, region), time_bins=time_bins, rebin_ms=rebin_ms)
     found, name = _metric(metric, responses)
     stimuli = _shown(data, responses)
-    degrees = stimuli.visual_degrees if visual_degrees is None else visual_degrees
-    if degrees is None:
-        raise ValueError(
-            f"{data.identifier} does not say how wide its stimuli were; give visual_degrees, 8 is "
-            "usual in Brain-Score"
-        )
+    degrees = degrees_of(data, visual_degrees)
     of_times = isinstance(found, ObjectSolutionTimes)
     # Data without a ceiling are refused before images are written.
     ceiling_func = None if of_times else _ceiling(responses, ceiling)
@@ -129,6 +130,28 @@ def benchmark(
         return ObjectSolutionBenchmark(trials=responses, ceiling=ceiling, **settings)
     kind = TemporalBenchmark if responses.sizes["time_bin"] > 1 else NeuralBenchmark
     return kind(ceiling_func=ceiling_func, **settings)
+
+
+def degrees_of(
+    data: NeuralData, given: float | int | None, usual: float | int = USUAL_DEGREES
+) -> float | int:
+    """How wide the stimuli were: as given, else as the data set says, else as usual."""
+    said = None if data.stimuli is None else data.stimuli.visual_degrees
+    known = said if given is None else given
+    return usual if known is None else known
+
+
+def _check_numbers(
+    visual_degrees: float | int | None, number_of_trials: int, ceiling: float | int | None
+) -> None:
+    if visual_degrees is not None:
+        check_degrees(visual_degrees)
+    check_trials(number_of_trials)
+    if ceiling is not None and not 0 < ceiling <= 1:
+        raise ValueError(
+            f"ceiling must be a reliability above 0 and at most 1, got {ceiling}; 1 gives a score "
+            "that is not corrected"
+        )
 
 
 def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
@@ -210,7 +233,8 @@ def _ceiling(responses: xr.DataArray, given: float | int | None) -> Callable[[],
     if len(np.unique(responses["stimulus_id"].values)) == responses.sizes[PRESENTATION]:
         raise ValueError(
             "responses of one presentation for each stimulus have no ceiling of their own; give "
-            "single trials, or the reliability of the means as ceiling"
+            "single trials, or the reliability of the means as ceiling (--ceiling), 1 for a score "
+            "that is not corrected"
         )
     return lambda: internal_consistency(responses)
 

@@ -10,13 +10,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import Behaviour
 from neurorec.brainscore.commitments import (
     Regions,
+    check_degrees,
+    check_trials,
     checked_areas,
     checked_behaviour,
     checked_regions,
@@ -85,7 +85,7 @@ class NeurorecBrainModel(BrainModel):
     Raises
     ------
     ValueError
-        If an area does not exist or the model cannot run so long.
+        If an area does not exist, the model cannot run so long, or its input has no width.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class NeurorecBrainModel(BrainModel):
         progress: Callable[[int], Any] = lambda n_presentations: None,
     ) -> None:
         self.regions = checked_regions(model, regions)
+        check_degrees(visual_degrees)
         timeline = Timeline(
             dt_ms=model.dt_ms if dt_ms is None else dt_ms,
             n_timesteps=model.timesteps if timesteps is None else timesteps,
@@ -404,6 +405,5 @@ class NeurorecBrainModel(BrainModel):
 
 
 def _checked_trials(number_of_trials: Any) -> int:
-    if not isinstance(number_of_trials, int | np.integer) or number_of_trials < 1:
-        raise ValueError(f"number_of_trials must be at least 1, got {number_of_trials!r}")
+    check_trials(number_of_trials)
     return int(number_of_trials)

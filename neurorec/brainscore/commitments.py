@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
 
 from neurorec._checks import check_option
 from neurorec.brainscore.behaviour import IMAGENET, Behaviour
@@ -75,6 +79,30 @@ def checked_behaviour(model: RecurrentModel, behaviour: Behaviour) -> Behaviour:
             f"{tuple(model.logits_shape)}"
         )
     return replace(behaviour, areas=areas, labels=labels)
+
+
+def check_degrees(visual_degrees: float | int) -> None:
+    """Refuse a width that nothing has.
+
+    Raises
+    ------
+    ValueError
+        If it is not above 0.
+    """
+    if not (visual_degrees > 0 and isfinite(visual_degrees)):
+        raise ValueError(f"visual degrees must be above 0, got {visual_degrees:g}")
+
+
+def check_trials(number_of_trials: Any) -> None:
+    """Refuse what is no number of trials.
+
+    Raises
+    ------
+    ValueError
+        If it is not a whole number from 1 on.
+    """
+    if not isinstance(number_of_trials, int | np.integer) or number_of_trials < 1:
+        raise ValueError(f"number_of_trials must be at least 1, got {number_of_trials!r}")
 
 
 def _check_areas(model: RecurrentModel, areas: Sequence[str], what: str) -> None:

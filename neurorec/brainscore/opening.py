@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from neurorec import datasets
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore.benchmarks import METRICS, WHOLE, benchmark
+from neurorec.brainscore.benchmarks import METRICS, USUAL_DEGREES, benchmark, degrees_of
 from neurorec.datasets import DataUnavailableError
 
 brainscore_vision = import_brainscore()
@@ -24,9 +24,6 @@ from botocore.exceptions import ConnectionError as BotoConnectionError  # noqa: 
 
 #: What local benchmarks are called.
 PATTERN: Final = "DATASET[@SESSION][/REGION]:METRIC"
-#: Degrees that stimuli span of which the data set does not say it. What Brain-Score's own
-#: benchmarks of V4 and IT show is as wide.
-USUAL_DEGREES: Final = 8
 #: Readers of data sets that have both stimuli and the responses to them.
 _WHOLE_READERS: Final = ("npy_zip",)
 #: Packages that metrics of Brain-Score import and do not declare.
@@ -78,13 +75,11 @@ def open_benchmark(
         )
     session = {} if local["session"] is None else {"session": local["session"]}
     data = datasets.load(local["data"], **session)
-    shown = None if data.stimuli is None else data.stimuli.visual_degrees
-    known = shown if visual_degrees is None else visual_degrees
     return benchmark(
         data,
         metric=local["m"],
         region=local["region"],
-        visual_degrees=usual_degrees if known is None else known,
+        visual_degrees=degrees_of(data, visual_degrees, usual_degrees),
         number_of_trials=number_of_trials,
         ceiling=ceiling,
         folder=folder,
@@ -97,7 +92,7 @@ def local_benchmarks() -> tuple[str, ...]:
         f"{name}{session}:{metric}"
         for name in datasets.names()
         for session in _sessions_here(name)
-        for metric in (*METRICS, *WHOLE)
+        for metric in METRICS
     )
 
 

@@ -1,6 +1,6 @@
 """Any model as a subject of Brain-Score: ours, torch's, theirs, or the name of one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -75,8 +75,25 @@ def subject(
     ValueError
         If there is no such model, areas do not exist, or no area stands for a region.
     """
-    source = named(str(given), seed=seed) if isinstance(given, str | Path) else Source(model=given)
-    return of_source(source, regions, seed=seed, **settings)
+    return of_source(_source(given, seed), regions, seed=seed, **settings)
+
+
+def uncommitted(given: Any, regions: None = None, *, seed: int = 0, **settings: Any) -> BrainModel:
+    """What :func:`subject` makes of ``given`` before it is known which areas stand for regions.
+
+    :func:`neurorec.brainscore.fit_regions` finds them; until then the last area is the region
+    ``all``.
+    """
+    source = _source(given, seed)
+    return of_source(source, regions, seed=seed, default=_last_area, **settings)
+
+
+def _last_area(model: RecurrentModel) -> dict[str, list[str]]:
+    return {"all": list(model.area_shapes)[-1:]}
+
+
+def _source(given: Any, seed: int) -> Source:
+    return named(str(given), seed=seed) if isinstance(given, str | Path) else Source(model=given)
 
 
 def of_source(
@@ -87,15 +104,16 @@ def of_source(
     areas: Mapping[str, str] | None = None,
     viewing: Viewing | None = None,
     mode: str = "constant",
+    default: Callable[[RecurrentModel], Regions] = default_regions,
     **settings: Any,
 ) -> BrainModel:
-    """What :func:`subject` makes of a source that was found."""
+    """What :func:`subject` makes of a source that was found; ``default`` gives unsaid regions."""
     if isinstance(source.model, BrainModel):
         asked = {"regions": regions, "areas": areas, "viewing": viewing, **settings}
         return _as_it_is(source.model, asked)
     model, regions = _with_areas(source, areas, regions, viewing, mode)
     if regions is None:
-        regions = source.regions or default_regions(model)
+        regions = source.regions or default(model)
     behaviour = settings.pop("behaviour", None) or Behaviour()
     if behaviour.labels is None:
         behaviour = replace(behaviour, labels=_labels(model, source))

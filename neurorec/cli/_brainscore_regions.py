@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurorec.cli._subjects import MODEL_HELP, SubjectOptions, make_subject
+
 if TYPE_CHECKING:
     from neurorec.brainscore import RegionFit
 
 
 def regions(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors).")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     dataset: Annotated[
         str,
         typer.Argument(
@@ -46,7 +48,10 @@ def regions(
     ] = 8.0,
     stimulus_degrees: Annotated[
         float | None,
-        typer.Option(help="Width of the images as the animal saw them; as the data set says."),
+        typer.Option(
+            help="Width of the stimuli in degrees of visual angle; as the data set says if left "
+            "out, otherwise all that the model sees."
+        ),
     ] = None,
     trials: Annotated[int, typer.Option(help="Trials of every image, where noise acts.")] = 1,
     cache_dir: Annotated[
@@ -64,19 +69,15 @@ def regions(
 
     neurorec brainscore regions fb.safetensors cowley-2023@210325 --dt-ms 20 --out regions.json
     """
-    from neurorec import models
-    from neurorec.brainscore import NeurorecBrainModel, fit_regions
+    from neurorec.brainscore import fit_regions, uncommitted
+    from neurorec.brainscore.benchmarks import degrees_of
     from neurorec.cli._files import refuse
     from neurorec.cli._progress import of_total
 
     refuse([] if out is None else [out], force)
-    network = models.load(checkpoint)
-    data = _data(dataset, stimulus_degrees)
+    data = _data(dataset)
     seen = _Seen()
-    subject = NeurorecBrainModel(
-        network,
-        # They are what is looked for here.
-        {"all": list(network.area_shapes)[-1]},
+    how = SubjectOptions(
         dt_ms=dt_ms,
         onset_ms=onset_ms,
         timesteps=timesteps,
@@ -84,9 +85,9 @@ def regions(
         seed=seed,
         device=device,
         cache_dir=cache_dir,
-        progress=seen.advance,
     )
-    with of_total(f"{checkpoint.name} → {data.identifier}") as progress:
+    subject = make_subject(model, how, make=uncommitted, progress=seen.advance)
+    with of_total(f"{Path(model).name} → {data.identifier}") as progress:
         seen.show = progress
         fitted = fit_regions(
             subject,
@@ -97,7 +98,7 @@ def regions(
             train_fraction=train_fraction,
             seed=seed,
             metric=metric,
-            visual_degrees=stimulus_degrees,
+            visual_degrees=degrees_of(data, stimulus_degrees, visual_degrees),
             number_of_trials=trials,
             progress=progress,
         )
@@ -118,19 +119,12 @@ class _Seen:
         self.show(self.n_presentations, None)
 
 
-def _data(text: str, stimulus_degrees: float | None) -> Any:
+def _data(text: str) -> Any:
     from neurorec import datasets
 
     name, _, session = text.partition("@")
     datasets.info(name)  # an unknown name before anything is read
-    data = datasets.load(name, **({"session": session} if session else {}))
-    unknown = data.stimuli is not None and data.stimuli.visual_degrees is None
-    if unknown and stimulus_degrees is None:
-        raise ValueError(
-            f"{data.identifier} does not say how wide its images were; give --stimulus-degrees, 8 "
-            "is usual in Brain-Score"
-        )
-    return data
+    return datasets.load(name, **({"session": session} if session else {}))
 
 
 def _say(fitted: "RegionFit") -> None:

@@ -113,20 +113,20 @@ def make_subject(
     model: str,
     how: SubjectOptions,
     *,
-    fresh: bool = False,
+    make: Callable[..., Any] | None = None,
     progress: Callable[[int], Any] = lambda n_presentations: None,
 ) -> Any:
     """The model that ``model`` names, with the settings of the command.
 
-    With ``fresh`` its untrained control. ``progress`` is called with the number of presentations
-    after each batch of a pass.
+    ``make`` is :func:`neurorec.brainscore.subject`, or one like it. ``progress`` is called
+    with the number of presentations after each batch of a pass.
 
     Raises
     ------
     ValueError
         If there is no such model, or an option does not fit it.
     """
-    from neurorec.brainscore import subject, untrained
+    from neurorec.brainscore import subject
 
     regions, areas = regions_of(how), pairs(how.areas, "--areas", "V4=features.5")
     asked = {
@@ -136,8 +136,7 @@ def make_subject(
     }
     if areas is not None:
         asked["areas"] = areas
-    make = untrained if fresh else subject
-    return make(model, regions, seed=how.seed, progress=progress, **asked)
+    return (make or subject)(model, regions, seed=how.seed, progress=progress, **asked)
 
 
 def regions_of(how: SubjectOptions) -> dict[str, list[str]] | None:

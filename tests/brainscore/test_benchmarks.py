@@ -10,7 +10,7 @@ from neurorec import assemblies, datasets
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from neurorec.brainscore import NeurorecBrainModel, benchmark, internal_consistency
+from neurorec.brainscore import NeurorecBrainModel, benchmark, facts_of, internal_consistency
 from neurorec.models import build
 
 pytestmark = pytest.mark.filterwarnings(
@@ -62,8 +62,6 @@ def test_other_contents_have_other_identifiers(v4, tmp_path):
 
 def test_data_that_can_not_be_a_benchmark(v4, tmp_path):
     options = {"visual_degrees": 8, "folder": tmp_path}
-    with pytest.raises(ValueError, match="does not say how wide its stimuli were"):
-        benchmark(v4)
     with pytest.raises(ValueError, match="has no stimuli"):
         benchmark(replace(v4, stimuli=None), **options)
     with pytest.raises(ValueError, match="has no responses"):
@@ -76,10 +74,36 @@ def test_data_that_can_not_be_a_benchmark(v4, tmp_path):
         benchmark(v4, session="210325", **options)
 
 
+def test_how_wide_the_stimuli_are(v4, tmp_path):
+    assert v4.stimuli.visual_degrees is None
+    known = replace(v4, stimuli=replace(v4.stimuli, visual_degrees=5))
+    options = {"metric": "ridge", "folder": tmp_path}
+    assert facts_of(benchmark(v4, **options)).visual_degrees == 8
+    assert facts_of(benchmark(known, **options)).visual_degrees == 5
+    assert facts_of(benchmark(known, visual_degrees=4, **options)).visual_degrees == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ceiling": 0}, "ceiling must be a reliability above 0 and at most 1, got 0; 1 gives a"),
+        ({"ceiling": -0.5}, "above 0 and at most 1, got -0.5"),
+        ({"ceiling": 1.1}, "above 0 and at most 1, got 1.1"),
+        ({"ceiling": float("nan")}, "above 0 and at most 1, got nan"),
+        ({"visual_degrees": 0}, "visual degrees must be above 0, got 0"),
+        ({"visual_degrees": float("nan")}, "visual degrees must be above 0, got nan"),
+        ({"number_of_trials": 0}, "number_of_trials must be at least 1, got 0"),
+    ],
+)
+def test_numbers_that_nothing_has(v4, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        benchmark(v4, folder=tmp_path, **options)
+
+
 def test_means_need_a_ceiling(v4, tmp_path):
     means = replace(v4, assembly=assemblies.average_repetitions(v4.assembly))
     options = {"metric": "ridge", "visual_degrees": 8, "folder": tmp_path}
-    with pytest.raises(ValueError, match="have no ceiling of their own"):
+    with pytest.raises(ValueError, match=r"have no ceiling of their own.*\(--ceiling\), 1 for a"):
         benchmark(means, **options)
     assert float(benchmark(means, ceiling=0.8, **options).ceiling) == 0.8
 

@@ -433,6 +433,7 @@ def test_identifier_names_model_and_content():
         ({"regions": {"V4": "V4"}}, "region 'V4' is committed to 'V4', which is no area of 'greco"),
         ({"timesteps": 0}, "timesteps must be at least 1, got 0"),
         ({"dt_ms": -1}, "dt_ms must be above 0, got -1"),
+        ({"visual_degrees": 0}, "visual degrees must be above 0, got 0"),
     ],
 )
 def test_bad_settings(settings, message):

@@ -37,6 +37,7 @@ class TestLocal:
     def test_what_is_here(self, tmp_path, monkeypatch):
         names = local_benchmarks()
         assert "cowley-2023@210325:pls" in names
+        assert len(set(names)) == len(names)
         assert not [name for name in names if not name.startswith("cowley-2023@")]
         monkeypatch.setenv("NEUROREC_MIRROR", str(tmp_path))
         assert local_benchmarks() == ()

@@ -1,15 +1,19 @@
 """``neurorec brainscore regions``: what is chosen, written, and refused."""
 
 import json
+from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch import nn
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from neurorec import assemblies, datasets
+from neurorec import assemblies, brainscore, datasets
 from neurorec.brainscore import read_regions
 from neurorec.datasets import NeuralData
 from neurorec.models import build, save
@@ -86,12 +90,50 @@ def test_refusals(choose, neurorec, known, checkpoint, tmp_path):
     code, _, err = choose("--region", "V1")
     assert code == 2
     assert "regions must be one of ['IT', 'V4'], got 'V1'" in err
-    code, _, err = neurorec("brainscore", "regions", checkpoint, "simulated")
-    assert code == 2
-    assert err == (
-        "neurorec: pixels does not say how wide its images were; give --stimulus-degrees, 8 is "
-        "usual in Brain-Score\n"
-    )
     code, _, err = neurorec("brainscore", "regions", tmp_path / "no.safetensors", "simulated")
     assert code == 2
     assert "no.safetensors" in err
+
+
+@pytest.mark.filterwarnings("ignore:Pandas doesn't allow columns")  # theirs, as images are placed
+def test_the_same_width_as_the_model_where_none_is_said(neurorec, known, checkpoint, tmp_path):
+    asked = ("brainscore", "regions", checkpoint, "simulated", "--metric", "ridge")
+    files = {name: tmp_path / f"{name}.json" for name in ("unsaid", "said", "wider")}
+    for name, options in {
+        "unsaid": (),
+        "said": ("--stimulus-degrees", 8),
+        "wider": ("--stimulus-degrees", 16),
+    }.items():
+        code, _, err = neurorec(*asked, *options, "--out", files[name])
+        assert code == 0, err
+    scores = {name: json.loads(file.read_text())["scores"] for name, file in files.items()}
+    assert scores["unsaid"] == scores["said"] != scores["wider"]
+
+
+@pytest.mark.parametrize(
+    ("model", "areas"),
+    [
+        ("greco2025-fb", ["a1", "integration", "a2", "a3"]),
+        ("pixels:8", ["pixels"]),
+        ("test_brainscore_regions:module", ["layer1", "layer2"]),
+    ],
+)
+def test_whatever_can_be_scored(neurorec, known, model, areas, monkeypatch):
+    seen = []
+
+    def stop(subject, data, **options):
+        seen.append(list(subject.model.area_shapes))
+        raise ValueError("enough was seen")
+
+    monkeypatch.setattr(brainscore, "fit_regions", stop)
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    code, _, err = neurorec("brainscore", "regions", model, "simulated")
+    assert (code, "enough was seen" in err) == (2, True), err
+    assert seen == [areas]
+
+
+def module():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(layer1=nn.Conv2d(3, 2, 3, stride=8), layer2=nn.Conv2d(2, 2, 3, stride=2))
+    )

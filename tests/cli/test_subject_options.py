@@ -112,7 +112,9 @@ def test_the_model(tmp_path):
     assert made.visual_degrees() == 4
     assert made.settings["noise"] is False
     assert made.settings["seed"] == 7
-    fresh = make_subject("greco2025-fb-dropout", how, fresh=True)
+    from neurorec.brainscore import untrained
+
+    fresh = make_subject("greco2025-fb-dropout", how, make=untrained)
     assert fresh.identifier == made.identifier  # a preset has first weights already
 
 
