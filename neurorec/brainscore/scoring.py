@@ -54,7 +54,8 @@ def score(
         JSON file of the scores.
     resume
         Keep the scores that ``out`` has and score what is missing. A pair is known by digests of
-        weights, settings, stimuli and responses, so that nothing out of date is kept.
+        weights, settings, stimuli and responses, so that nothing out of date is kept. A model of
+        Brain-Score that is not neurorec's has no such digest, and is scored again.
     force
         Start although the forecast exceeds the memory or disk that is free.
     progress
@@ -64,20 +65,26 @@ def score(
     ------
     ValueError
         If there is no such model or benchmark, a model has no area for a region or no timestep in
-        a time bin, or ``out`` exists and is not to be resumed.
+        a time bin, two models of Brain-Score have one identifier, or ``out`` exists and is not to
+        be resumed.
     OSError
         If data cannot be reached, or memory or disk do not suffice.
     """
     kept = _begun(None if out is None else Path(out), resume)
     opened = [_opened(one) for one in _listed(benchmarks)]
     subjects = [(_called(one), _subject(one)) for one in _listed(models)]
+    _check_names([one for _, one in subjects])
     every = [facts_of(one) for one in opened]
     keys = {
         (i, j): fingerprint(str(model.identifier), one)
         for i, (_, model) in enumerate(subjects)
         for j, one in enumerate(opened)
     }
-    todo = [pair for pair, key in keys.items() if key not in kept.keys()]
+    todo = [
+        (i, j)
+        for (i, j), key in keys.items()
+        if key not in kept.keys() or not _is_known(subjects[i][1])
+    ]
     for i, j in todo:
         _check_asked(subjects[i][1], every[j])
     if todo and not force:
@@ -136,6 +143,19 @@ def _called(given: Any) -> str:
     return str(getattr(given, "name", None) or getattr(given, "identifier", type(given).__name__))
 
 
+def _is_known(model: BrainModel) -> bool:
+    """Whether its identifier holds all that determines its answers."""
+    return isinstance(model, NeurorecBrainModel)
+
+
+def _check_names(models: Sequence[BrainModel]) -> None:
+    """Scores are told apart by identifiers; two models of one name would have one score."""
+    others = {id(model): str(model.identifier) for model in models if not _is_known(model)}
+    names = list(others.values())
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"several models are called {twice}; give each an identifier of its own")
+
+
 def _check_asked(model: BrainModel, facts: BenchmarkFacts) -> None:
     """Errors of a pair that can be known come before all work, also before that of others."""
     if isinstance(model, NeurorecBrainModel) and facts.region and facts.time_bins:
@@ -180,7 +200,8 @@ def _joined(kept: Scores, pair: PairScore, model: BrainModel, facts: BenchmarkFa
     provenance["models"] = {**provenance["models"], pair.model: of_model}
     provenance["benchmarks"] = {**provenance["benchmarks"], pair.benchmark: _plain(facts)}
     # As it is read again from a file: lists for tuples.
-    return Scores(pairs=(*kept.pairs, pair), provenance=json.loads(json.dumps(provenance)))
+    others = (one for one in kept.pairs if one.key != pair.key)
+    return Scores(pairs=(*others, pair), provenance=json.loads(json.dumps(provenance)))
 
 
 def _described(model: BrainModel) -> dict[str, Any]:

@@ -17,6 +17,7 @@ pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of 
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
 import brainscore_vision
+from brainscore_vision.model_interface import BrainModel
 
 from neurorec.brainscore import (
     NeurorecBrainModel,
@@ -71,6 +72,24 @@ def opened(v4, tmp_path):
         return benchmark(data, metric=metric, visual_degrees=8, folder=tmp_path, **settings)
 
     return make
+
+
+class Theirs(BrainModel):
+    """A model of Brain-Score's own interface, whose name says nothing of its weights."""
+
+    identifier = "theirs"
+
+    def __init__(self, name):
+        self._inside = model(name)
+
+    def visual_degrees(self):
+        return self._inside.visual_degrees()
+
+    def start_recording(self, recording_target, time_bins):
+        self._inside.start_recording(recording_target, time_bins)
+
+    def look_at(self, stimuli, number_of_trials=1):
+        return self._inside.look_at(stimuli, number_of_trials)
 
 
 def network(name="fb", **settings):
@@ -221,6 +240,17 @@ class TestFiles:
         score(model(seed=1), first, out=out, resume=True)
         assert len(called) == 2, "another model is another pair"
         assert len(Scores.from_json(out).pairs) == 3
+
+    def test_a_model_known_by_its_name_alone_is_scored_again(self, opened, tmp_path):
+        out, call = tmp_path / "s.json", opened(0, 100)
+        before = score(Theirs("fb"), call, out=out)
+        after = score(Theirs("ff"), call, out=out, resume=True)
+        assert after.pairs[0].key == before.pairs[0].key
+        assert after.table["score"][0] == score(model("ff"), call).table["score"][0]
+        assert after.table["score"][0] != before.table["score"][0]
+        assert Scores.from_json(out) == after
+        with pytest.raises(ValueError, match=r"several models are called \['theirs'\]"):
+            score([Theirs("fb"), Theirs("ff")], call)
 
     def test_an_existing_file_is_not_replaced(self, opened, tmp_path):
         out = tmp_path / "s.json"
