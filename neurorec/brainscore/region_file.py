@@ -47,6 +47,11 @@ def read_training_stimuli(path: str | Path) -> dict[str, str]:
     return {str(k): str(v) for k, v in _mapping(content["training_stimuli"], path).items()}
 
 
+def says_training_stimuli(path: str | Path) -> bool:
+    """Whether :func:`read_training_stimuli` can read them; a file by hand may not have them."""
+    return "training_stimuli" in _content(Path(path))
+
+
 def _content(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neurorec.brainscore.stimuli import BrainIOStimulusSet
 from neurorec.datasets.neural_data import NeuralData
-from neurorec.stimuli import StimulusSet
+from neurorec.stimuli import IMAGE_SUFFIXES, StimulusSet
+from neurorec.stimuli.images import read_image
 
 
 def chosen_stimuli(data: NeuralData, fraction: float | int, seed: int) -> NeuralData:
@@ -51,10 +54,19 @@ def digests(data: NeuralData) -> dict[str, str]:
     """SHA-256 of the pixels of each stimulus, by its identifier."""
     stimuli = _stimuli(data)
     images = (image for block in stimuli.blocks() for image in block)
-    return {
-        name: hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-        for name, image in zip(stimuli.stimulus_ids, images, strict=True)
-    }
+    return {name: _digest(image) for name, image in zip(stimuli.stimulus_ids, images, strict=True)}
+
+
+def n_in_training(shown: BrainIOStimulusSet, training: Mapping[str, str]) -> int:
+    """How many images of a benchmark look the same as one in ``training``."""
+    known = set(training.values())
+    paths = [Path(shown.get_stimulus(name)) for name in shown["stimulus_id"]]
+    images = (read_image(path) for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sum(_digest(image) in known for image in images)
+
+
+def _digest(image: np.ndarray) -> str:
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
 
 
 def restricted(data: NeuralData, names: list[str]) -> NeuralData:

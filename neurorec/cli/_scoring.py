@@ -60,6 +60,7 @@ def run(asked: Asked) -> None:
     bar = _Bar()
     benchmarks = _opened(asked)
     models = _models(asked, bar)
+    _say_training(asked, benchmarks)
     _say_forecast(asked, models, benchmarks)
     if asked.out is not None and not asked.resume:
         asked.out.unlink(missing_ok=True)  # --force, since it was refused otherwise
@@ -87,6 +88,27 @@ def _models(asked: Asked, bar: _Bar) -> list[Any]:
     model = make_subject(asked.model, asked.how, progress=bar.shown)
     further = controls(model, seed=asked.how.seed) if asked.controls else ()
     return [model, *further]
+
+
+def _say_training(asked: Asked, benchmarks: "Sequence[Any]") -> None:
+    """Say whether regions were chosen on stimuli that are scored."""
+    from neurorec.brainscore import facts_of
+    from neurorec.brainscore.region_file import read_training_stimuli, says_training_stimuli
+    from neurorec.brainscore.training_stimuli import n_in_training
+
+    path = asked.how.region_map
+    if path is None or not says_training_stimuli(path):
+        return
+    training = read_training_stimuli(path)
+    sets = {key: one for b in benchmarks for key, one in facts_of(b).stimuli.items()}
+    for name, shown in sets.items():
+        if n := n_in_training(shown, training):
+            typer.echo(
+                f"the regions of {path} were chosen on {n} of the {len(shown)} stimuli of {name}: "
+                "scores on these are too high to be quoted; score another session, or those that "
+                "neurorec.brainscore.held_out leaves",
+                err=True,
+            )
 
 
 def _say_forecast(asked: Asked, models: Sequence[Any], benchmarks: "Sequence[Any]") -> None:

@@ -18,7 +18,7 @@ from neurorec import datasets
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from neurorec.brainscore import Scores, open_benchmark, subject
+from neurorec.brainscore import Scores, fit_regions, open_benchmark, subject
 from neurorec.cli import INTERRUPTED, WRONG_INPUT
 from neurorec.models import build, save
 
@@ -40,6 +40,7 @@ def few(shared_data, monkeypatch, tmp_path):
     known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
     part = replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
     monkeypatch.setattr(datasets, "load", lambda name, **options: part)
+    return part
 
 
 @pytest.fixture
@@ -65,6 +66,19 @@ class TestScore:
             call = open_benchmark(name)
             assert pair.rows[0].score == float(call(made)), name
             assert pair.model == made.identifier
+
+    def test_stimuli_on_which_regions_were_chosen(self, neurorec, few, checkpoint, tmp_path):
+        file = tmp_path / "r.json"
+        fitted = fit_regions(subject(checkpoint, {"V4": "a2"}), few, metric="ridge")
+        fitted.to_json(file)
+        options = ("--region-map", file, "--device", "cpu")
+        code, _, said = neurorec("score", checkpoint, CKA, *options)
+        assert code == 0, said
+        assert f"the regions of {file} were chosen on 20 of the 40 stimuli" in said
+        others = {name: "0" for name in fitted.training_stimuli}
+        replace(fitted, training_stimuli=others).to_json(file)
+        code, _, said = neurorec("score", checkpoint, CKA, *options)
+        assert (code, "were chosen on" in said) == (0, False), said
 
     def test_resume(self, neurorec, few, checkpoint, tmp_path):
         out = tmp_path / "s.json"
