@@ -117,8 +117,9 @@ class Forecast:
 
     def __str__(self) -> str:
         unknown = sum(math.isnan(pair.memory_bytes) for pair in self.pairs)
+        n = len(self.pairs)
         text = (
-            f"{len(self.pairs)} scores: about {_size(self.memory_bytes)} of memory "
+            f"{n} score{'' if n == 1 else 's'}: about {_size(self.memory_bytes)} of memory "
             f"({_size(self.free_memory_bytes)} free), {_size(self.disk_bytes)} of disk "
             f"({_size(self.free_disk_bytes)} free), {_duration(self.seconds)} to record"
         )

@@ -52,11 +52,14 @@ class _Bar:
 
 def run(asked: Asked) -> None:
     """Score, and print the table."""
+    from neurorec.brainscore import Scores
     from neurorec.cli._files import refuse
     from neurorec.cli._progress import stage
 
     if asked.out is not None and not asked.resume:
         refuse([asked.out], asked.force)
+    elif asked.out is not None and asked.out.exists():
+        Scores.from_json(asked.out)  # what is no such file is refused before all work
     bar = _Bar()
     benchmarks = _opened(asked)
     models = _models(asked, bar)

@@ -99,6 +99,7 @@ class TestForecast:
         assert whole.disk_bytes == 2 * first.disk_bytes
         assert whole.memory_bytes == first.memory_bytes > second.memory_bytes
         assert "4 scores: about" in str(whole)
+        assert str(forecast([model()], [opened()])).startswith("1 score: about")
 
     def test_nothing_is_kept_or_counted(self, opened):
         shown = []

@@ -67,6 +67,14 @@ class TestScore:
             assert pair.rows[0].score == float(call(made)), name
             assert pair.model == made.identifier
 
+    def test_a_file_that_can_not_be_resumed(self, neurorec, few, checkpoint, tmp_path):
+        out = tmp_path / "s.json"
+        out.write_text("{}")
+        code, _, said = neurorec("score", checkpoint, CKA, *REGIONS, "--out", out, "--resume")
+        message = f"neurorec: {out} holds no scores that 'neurorec score' has written\n"
+        assert (code, said) == (WRONG_INPUT, message)
+        assert out.read_text() == "{}"
+
     def test_stimuli_on_which_regions_were_chosen(self, neurorec, few, checkpoint, tmp_path):
         file = tmp_path / "r.json"
         fitted = fit_regions(subject(checkpoint, {"V4": "a2"}), few, metric="ridge")
