@@ -40,6 +40,9 @@ def neuroid_assembly(
     each = [kept.values(area) for area in areas]
     values = each[0] if len(each) == 1 else np.concatenate(each, axis=1)
     presentation = presentation_columns(stimuli, len(values) // len(stimuli))
+    if len(presentation) == 1:
+        # Brain-Score loses the label of an index of one level in its calls of metrics.
+        presentation |= {"repetition": np.zeros(len(values), dtype=int)}
     neuroid = _joined([kept.columns(area) for area in areas])
     neuroid |= {"region": np.full(values.shape[1], region)}
     limits = dict(zip(("time_bin_start", "time_bin_end"), _as_asked(time_bins), strict=True))
@@ -79,9 +82,8 @@ def presentation_columns(stimuli: pd.DataFrame, n_repetitions: int) -> dict[str,
     """The stimuli's columns for every presentation, with the number of the trial if several are."""
     columns = {str(name): stimuli[name].to_numpy() for name in stimuli.columns}
     tiled = {name: np.tile(values, n_repetitions) for name, values in columns.items()}
-    if n_repetitions == 1 and len(tiled) > 1:
+    if n_repetitions == 1:
         return tiled
-    # A lone column too gets company: Brain-Score loses the label of an index of one level.
     return {**tiled, "repetition": np.repeat(np.arange(n_repetitions), len(stimuli))}
 
 
