@@ -72,8 +72,7 @@ def run(asked: Asked) -> None:
         found = _scored(asked, models, benchmarks, bar)
     say(found)
     if asked.layers:
-        for benchmark in benchmarks:
-            _say_layers(models[0], benchmark)
+        _layers(asked, models[0], benchmarks)
     if asked.out is not None:
         print(asked.out)
 
@@ -152,14 +151,30 @@ def say(scores: "Scores") -> None:
     console.print("score: as the benchmark ceils raw; ± raw: error over splits", highlight=False)
 
 
-def _say_layers(model: Any, benchmark: Any) -> None:
+def _layers(asked: Asked, model: Any, benchmarks: "Sequence[Any]") -> None:
+    """Show every area at every timestep; with OUT, also as a table beside it."""
+    import pandas as pd
+
+    from neurorec._checks import atomic_path
     from neurorec.brainscore import layer_scores
     from neurorec.cli._progress import of_total
+    from neurorec.figures import layer_scores_table
 
-    name = str(benchmark.identifier)
-    with of_total(f"layers, {name}") as progress:
-        found = layer_scores(model, benchmark, progress=progress)
-    say_layers(found, name)
+    tables = []
+    for benchmark in benchmarks:
+        name = str(benchmark.identifier)
+        with of_total(f"layers, {name}") as progress:
+            found = layer_scores(model, benchmark, progress=progress)
+        say_layers(found, name)
+        table = layer_scores_table(found)
+        table.insert(0, "benchmark", name)
+        table.insert(0, "model", found.attrs["model"])
+        tables.append(table)
+    if asked.out is not None:
+        path = asked.out.with_name(f"{asked.out.stem}-layers.csv")
+        with atomic_path(path) as temporary:
+            pd.concat(tables).to_csv(temporary, index=False)
+        print(path)
 
 
 def say_layers(scores: "xr.Dataset", title: str) -> None:

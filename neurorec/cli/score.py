@@ -38,7 +38,12 @@ def score(
         typer.Option("--controls", help="Score the pixels and an untrained copy of MODEL too."),
     ] = False,
     layers: Annotated[
-        bool, typer.Option("--layers", help="Also show the score of every area at every timestep.")
+        bool,
+        typer.Option(
+            "--layers",
+            help="Also show the score of every area of MODEL at every timestep; with OUT, also "
+            "write them beside it as OUT-layers.csv.",
+        ),
     ] = False,
     trials: Annotated[
         int, typer.Option(help="Trials of each stimulus that the model sees, of local data.")

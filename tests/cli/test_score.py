@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import neurorec as package
@@ -117,6 +118,10 @@ class TestScore:
         assert names[1:] == ["pixels-64", f"{names[0]}-untrained"]
         assert all(area in shown for area in ("a1", "a2", "a3", "integration"))
         assert all(f"t={step}" in shown for step in range(5))
+        layers = pd.read_csv(tmp_path / "s-layers.csv")
+        assert len(layers) == 4 * 5
+        assert set(layers["area"]) == {"a1", "a2", "a3", "integration"}
+        assert layers["score"].notna().all()
 
     def test_region_map(self, neurorec, few, checkpoint, tmp_path):
         out, regions = tmp_path / "s.json", tmp_path / "regions.json"
