@@ -17,6 +17,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from neurorec._checks import check_option
+from neurorec._side_by_side import SideBySide
 from neurorec.assemblies import check
 
 DEVICES: Final = ("auto", "cpu", "cuda")
@@ -25,8 +26,7 @@ _Block = TypeVar("_Block")
 
 # A Gram matrix is symmetric: with R bands of rows only (R + 1) / (2 R) of the products are made.
 _BANDS = 5
-# Numbers of a timestep whose products keep all threads busy; of a few such ones together, some
-# threads have more to do than others.
+# Numbers of a timestep whose products are worth a thread of their own.
 _LARGE = 2**20
 # Numbers of the timesteps of a block that are multiplied together, as float64 64 MiB.
 _TOGETHER = 2**23
@@ -151,18 +151,24 @@ def products_and_sums(
     target = resolve_device(device)
     index = None if rows is None else torch.from_numpy(rows).to(target)
     found: dict[int, tuple[Tensor, Tensor]] = {}
-    for first, values in pieces:
-        slab = _tensor(values).to(target).permute(2, 0, 1)
-        if first not in found:
-            n_rows = slab.shape[1] if rows is None else int(rows.max()) + 1
-            found[first] = _zeros(len(slab), n_rows, target)
-        total, sums = found[first]
-        for times in _together(slab, copied=centred or rows is not None or slab.dtype != dtype):
-            activity = _averaged(slab[times].to(torch.float64 if centred else dtype), index)
-            if centred:
-                activity = _deviations(activity).to(dtype)
-            sums[times] += activity.sum(dim=2)
-            _add_products(total[times], activity.contiguous())
+    with SideBySide(torch.get_num_threads()) as side_by_side:
+        for first, values in pieces:
+            slab = _tensor(values).to(target).permute(2, 0, 1)
+            if first not in found:
+                n_rows = slab.shape[1] if rows is None else int(rows.max()) + 1
+                found[first] = _zeros(len(slab), n_rows, target)
+            total, sums = found[first]
+            for times in _together(slab, copied=centred or rows is not None or slab.dtype != dtype):
+                activity = _averaged(slab[times].to(torch.float64 if centred else dtype), index)
+                if centred:
+                    activity = _deviations(activity).to(dtype)
+                sums[times] += activity.sum(dim=2)
+                activity = activity.contiguous()
+                if _is_large(activity):
+                    side_by_side.add_products(total[times], activity)
+                else:
+                    _add_products(total[times], activity)
+            del values, slab, activity  # memory that a reader may use again
     if not found:
         raise ValueError("a Gram matrix needs at least one block of units, got none")
     totals, sums = zip(*(found[first] for first in sorted(found)), strict=True)
@@ -266,12 +272,14 @@ def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:
     yield from (slice(start, stop) for start, stop in pairwise(edges))
 
 
+def _is_large(activity: Tensor) -> bool:
+    """Whether there are several timesteps, each with much to do, on the CPU."""
+    many = len(activity) > 1 and activity[0].numel() >= _LARGE
+    return many and activity.device.type == "cpu"
+
+
 def _add_products(total: Tensor, activity: Tensor) -> None:
     """Add the upper bands of ``activity @ activity.mT`` to ``total``, in place."""
-    if len(activity) > 1 and activity[0].numel() >= _LARGE:
-        for one, values in zip(total, activity, strict=True):
-            _add_products(one[None], values[None])
-        return
     n = activity.shape[1]
     height = -(-n // _BANDS)
     for start in range(0, n, height):

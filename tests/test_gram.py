@@ -248,3 +248,36 @@ class TestAhead:
         next(coming)
         coming.close()
         assert len(read) <= 2
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_timesteps_in_threads_of_their_own(rng, monkeypatch, n_threads):
+    """Whatever the number of threads, and also where a timestep comes in several pieces."""
+    monkeypatch.setattr("neurorec.gram._LARGE", 1)
+    x = rng.normal(size=(6, 40, 7)).astype(np.float32)
+    pieces = [(t, x[:, u : u + 10, t : t + 3]) for t in (0, 3) for u in range(0, 40, 10)]
+    pieces += [(6, x[:, :, 6:])]
+    expected = np.einsum("iut,jut->tij", x, x, dtype=np.float64)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(n_threads)
+        for dtype, tolerance in ((torch.float64, 1e-13), (torch.float32, 1e-5)):
+            products, sums = products_and_sums(pieces, dtype=dtype)
+            np.testing.assert_allclose(products, expected, rtol=0, atol=tolerance * 40)
+            np.testing.assert_allclose(sums, x.sum(axis=1, dtype=float).T, atol=tolerance * 40)
+    finally:
+        torch.set_num_threads(before)
+    x[2, 3, 4] = np.nan
+    with pytest.raises(ValueError, match="holds NaN or infinite values"):
+        products_and_sums([(0, x)])
+
+
+def test_an_error_while_products_are_made(rng, monkeypatch):
+    monkeypatch.setattr("neurorec.gram._LARGE", 1)
+
+    def pieces():
+        yield 0, rng.normal(size=(3, 5, 2))
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        products_and_sums(pieces())

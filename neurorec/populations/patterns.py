@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neurorec._checks import check_option
 from neurorec.assemblies import PRESENTATION, average_repetitions
-from neurorec.gram import ahead, products_and_sums, resolve_device
+from neurorec.gram import products_and_sums, resolve_device
 from neurorec.populations.reading import Piece, as_population
 from neurorec.populations.rows import Rows, rows_of
 
@@ -113,7 +113,7 @@ def patterns_of(
             yield 0, by(values)
 
     products, sums = products_and_sums(
-        population.pieces(_BLOCK) if transform is None else ahead(transformed(transform)),
+        population.pieces(_BLOCK) if transform is None else transformed(transform),
         rows=None if rows is None else rows.of_presentations(),
         device=str(target),
         dtype=PRECISIONS[precision],
