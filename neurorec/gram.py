@@ -28,6 +28,10 @@ _Block = TypeVar("_Block")
 _BANDS = 5
 # Numbers of a timestep whose products are worth a thread of their own.
 _LARGE = 2**20
+# Presentations whose squares are made at a time: fewer numbers than a cache holds.
+_ROWS = 2**6
+# Units of a timestep that comes alone which one thread takes at a time.
+_WIDTH = 2**11
 # Numbers of the timesteps of a block that are multiplied together, as float64 64 MiB.
 _TOGETHER = 2**23
 # The same as in neurorec.stats: sums of squares below this share of the raw ones are rounding.
@@ -165,7 +169,8 @@ def products_and_sums(
                 sums[times] += activity.sum(dim=2)
                 activity = activity.contiguous()
                 if _is_large(activity):
-                    side_by_side.add_products(total[times], activity)
+                    for part in _parts(activity):
+                        side_by_side.add_products(total[times], part)
                 else:
                     _add_products(total[times], activity)
             del values, slab, activity  # memory that a reader may use again
@@ -246,8 +251,11 @@ def _averaged(activity: Tensor, rows: Tensor | None) -> Tensor:
 
 def _deviations(activity: Tensor) -> Tensor:
     """Deviations from each unit's mean; exactly 0 where they are rounding."""
-    deviations = activity - activity.mean(dim=1, keepdim=True)
-    flat = deviations.square().sum(dim=1) <= _ROUNDING * activity.square().sum(dim=1)
+    means = activity.mean(dim=1, keepdim=True)
+    deviations = activity - means
+    squares = sum(some.square().sum(dim=1) for some in deviations.split(_ROWS, dim=1))
+    wholes = squares + activity.shape[1] * means[:, 0].square()
+    flat = squares <= _ROUNDING * wholes
     return deviations.masked_fill_(flat[:, None], 0) if flat.any() else deviations
 
 
@@ -273,9 +281,13 @@ def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:
 
 
 def _is_large(activity: Tensor) -> bool:
-    """Whether there are several timesteps, each with much to do, on the CPU."""
-    many = len(activity) > 1 and activity[0].numel() >= _LARGE
-    return many and activity.device.type == "cpu"
+    """Whether each timestep has much to do, on the CPU."""
+    return activity[0].numel() >= _LARGE and activity.device.type == "cpu"
+
+
+def _parts(activity: Tensor) -> Sequence[Tensor]:
+    """Activity whose products threads make side by side: timesteps, or units of one timestep."""
+    return [activity] if len(activity) > 1 else activity.split(_WIDTH, dim=2)
 
 
 def _add_products(total: Tensor, activity: Tensor) -> None:

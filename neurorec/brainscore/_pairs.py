@@ -54,6 +54,8 @@ def aligned(features: xr.DataArray, responses: xr.DataArray) -> xr.DataArray:
             f"the model has {features.sizes['time_bin']} time bins and the responses have "
             f"{responses.sizes['time_bin']}; record the time bins of the benchmark"
         )
+    if np.array_equal(ids, ids_b):
+        return features  # activity may be large: no copy where none is needed
     return features.isel({PRESENTATION: match(ids_b.tolist(), features)})
 
 

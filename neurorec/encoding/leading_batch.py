@@ -62,15 +62,23 @@ def _by_iteration(batch: DeflatedBatch) -> LeadingPairs:
     terms = torch.cat([batch.b, batch.h], dim=2)
     vectors = _start(batch)
     values, converged = _rayleigh(batch, terms, vectors, rounding)
-    for _ in range(MAX_STEPS - 1):
+    first, one_above = values, torch.zeros_like(converged)
+    for step in range(MAX_STEPS - 1):
         if bool(converged.all()):
             break
-        better = _solved(_shifted(batch, terms, values), terms, vectors)
+        shifted = _shifted(batch, terms, values)
+        if step == 0:
+            one_above = _n_eigenvalues_above(shifted) == 1
+        better = _solved(shifted, terms, vectors)
         # What has converged stays: its shift is an eigenvalue, to which nothing can be solved.
         vectors = torch.where(converged[:, None], vectors, better)
         values, converged = _rayleigh(batch, terms, vectors, rounding)
-    above = _n_eigenvalues_above(batch, terms, values + ABOVE * values.abs())
-    return LeadingPairs(vectors, values, converged & (above == 0))
+    # The only eigenvalue above the first quotient is the largest.
+    proved = one_above & (values > first + rounding)
+    if not bool(proved.all()):
+        shifted = _shifted(batch, terms, values + ABOVE * values.abs())
+        proved = proved | (_n_eigenvalues_above(shifted) == 0)
+    return LeadingPairs(vectors, values, converged & proved)
 
 
 def _start(batch: DeflatedBatch) -> Tensor:
@@ -111,12 +119,12 @@ def _solved(shifted: _Shifted, terms: Tensor, vectors: Tensor) -> Tensor:
     return solved / torch.linalg.vector_norm(solved, dim=1, keepdim=True)
 
 
-def _n_eigenvalues_above(batch: DeflatedBatch, terms: Tensor, numbers: Tensor) -> Tensor:
-    """Inertia of ``matrix - number``; not 0 where nothing is proved."""
-    inverse, _, small = _shifted(batch, terms, numbers)
-    n_terms = batch.b.shape[2]
-    proved = small.isfinite().flatten(start_dim=1).all(dim=1)
-    small = torch.where(proved[:, None, None], small, torch.zeros_like(small))
+def _n_eigenvalues_above(shifted: _Shifted) -> Tensor:
+    """Inertia of ``matrix - shift``; as many as there are columns where nothing is proved."""
+    inverse, _, small = shifted
+    n_columns = small.shape[1]
+    known = small.isfinite().flatten(start_dim=1).all(dim=1)
+    small = torch.where(known[:, None, None], small, torch.zeros_like(small))
     negative = (torch.linalg.eigvalsh(small) < 0).sum(dim=1)
-    above = (inverse > 0).sum(dim=1) + negative - n_terms
-    return torch.where(proved, above, n_terms)
+    above = (inverse > 0).sum(dim=1) + negative - n_columns // 2
+    return torch.where(known, above, n_columns)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from neurorec.encoding.leading_batch import DeflatedBatch, leading_eigenvectors
+from neurorec.encoding.leading_batch import DeflatedBatch, LeadingPairs, leading_eigenvectors
 from neurorec.encoding.pls_solver import RENEWAL
 from neurorec.encoding.ridge_solver import indices
 from neurorec.gram import centre
@@ -71,6 +71,13 @@ class _Folds(NamedTuple):
     basis: Float[Tensor, "fold target target"]
     floor_features: Float[Tensor, " fold"]
     floor_responses: Float[Tensor, " fold"]
+
+
+class _Terms(NamedTuple):
+    """What a fold takes off: ``Y' C K C Y`` is ``Y' K Y - p' q - q' p``."""
+
+    p: Float[Tensor, "term target"]
+    q: Float[Tensor, "term target"]
 
 
 class _Columns(NamedTuple):
@@ -134,42 +141,49 @@ def _prepared(shared: _Shared, kept: Tensor) -> _Folds:
     mean = (kept @ y) / counts[:, None]
     sums = kept @ gram  # w' K
     crossed = (kept * sums) @ y  # Y' diag(w) K w
-    matrices = torch.stack([_without(shared, row == 0) for row in kept])
-    outer = (crossed - (kept * sums).sum(dim=1, keepdim=True) * mean / 2)[:, :, None]
-    outer = outer * mean[:, None, :]
-    matrices -= outer + outer.mT
-    eigenvalues, basis = _eigenpairs(matrices)
+    outer = crossed - (kept * sums).sum(dim=1, keepdim=True) * mean / 2
+    terms = [_terms(shared, *fold) for fold in zip(kept, mean, outer, strict=True)]
+    eigenvalues, basis = _eigenpairs(shared.whole, terms)
     eps = torch.finfo(gram.dtype).eps
     rounding = counts.clamp_min(y.shape[1]) * eps
     size = (kept * gram.diagonal()).amax(dim=1)
     return _Folds(
         kept,
         mean,
-        eigenvalues.flip(1),
-        basis.flip(2).contiguous(),
+        eigenvalues,
+        basis,
         rounding * torch.maximum(torch.linalg.matrix_norm(gram), size),
         rounding * torch.linalg.matrix_norm(y),
     )
 
 
-def _eigenpairs(matrices: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues, ascending, and eigenvectors of each matrix."""
-    if matrices.device.type != "cpu":
-        return torch.linalg.eigh(matrices)
-    # NumPy's is the faster, and matrices side by side use cores better than each alone does.
-    n_threads = min(torch.get_num_threads(), len(matrices))
+def _terms(shared: _Shared, kept: Tensor, mean: Tensor, outer: Tensor) -> _Terms:
+    out = (kept == 0).nonzero().flatten()
+    y = shared.responses[out]
+    right = shared.products[out] - shared.gram[out][:, out] @ y / 2
+    return _Terms(torch.cat([y, mean[None]]), torch.cat([right, outer[None]]))
+
+
+def _eigenpairs(whole: Tensor, folds: Sequence[_Terms]) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of each fold's matrix, descending, and its eigenvectors."""
+    if whole.device.type != "cpu":
+        matrices = [whole - p.mT @ q - q.mT @ p for p, q in folds]
+        eigenvalues, basis = torch.linalg.eigh(torch.stack(matrices))
+        return eigenvalues.flip(1), basis.flip(2)
+    eigenvalues = np.empty((len(folds), len(whole)))
+    basis = np.empty((len(folds), *whole.shape))
+
+    def solve(fold: int) -> None:
+        p, q = (part.numpy() for part in folds[fold])
+        half = p.T @ q
+        values, vectors = np.linalg.eigh(whole.numpy() - half - half.T)
+        eigenvalues[fold], basis[fold] = values[::-1], vectors[:, ::-1]
+
+    # NumPy's is the faster, and folds side by side use cores better than each alone does.
+    n_threads = min(torch.get_num_threads(), len(folds))
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as pool:
-        pairs = list(pool.map(np.linalg.eigh, matrices.numpy()))
-    eigenvalues, vectors = (np.stack(part) for part in zip(*pairs, strict=True))
-    return torch.from_numpy(eigenvalues), torch.from_numpy(vectors)
-
-
-def _without(shared: _Shared, out: Tensor) -> Tensor:
-    """``Y' K Y`` of the rows that are not out."""
-    rows = out.nonzero().flatten()
-    y = shared.responses[rows]
-    half = y.mT @ (shared.products[rows] - shared.gram[rows][:, rows] @ y / 2)
-    return shared.whole - half - half.mT
+        list(pool.map(solve, range(len(folds))))
+    return torch.from_numpy(eigenvalues), torch.from_numpy(basis)
 
 
 def _components(shared: _Shared, folds: _Folds, n_components: int) -> tuple[Tensor, _Columns]:
@@ -178,10 +192,11 @@ def _components(shared: _Shared, folds: _Folds, n_components: int) -> tuple[Tens
     places = torch.arange(len(folds.kept), device=folds.kept.device)
     for k in range(n_components):
         matrix = DeflatedBatch(folds.eigenvalues, columns.b[..., :k], columns.h[..., :k])
-        vectors, values, well = leading_eigenvectors(matrix)
+        leading = leading_eigenvectors(matrix)
+        well = leading.found
         if k:
-            well &= values >= RENEWAL * folds.eigenvalues[:, 0]
-        well &= _add(shared, folds, columns, vectors, k)
+            well = well & (leading.values >= RENEWAL * folds.eigenvalues[:, 0])
+        well = well & _add(shared, folds, columns, leading, k)
         if not bool(well.all()):
             places = places[well]
             folds = _Folds(*(part[well] for part in folds))
@@ -198,10 +213,12 @@ def _empty(folds: _Folds, n_components: int) -> _Columns:
     return _Columns(*rows, *targets)
 
 
-def _add(shared: _Shared, folds: _Folds, columns: _Columns, vectors: Tensor, k: int) -> Tensor:
+def _add(
+    shared: _Shared, folds: _Folds, columns: _Columns, leading: LeadingPairs, k: int
+) -> Tensor:
     """Add component ``k``; False for the folds where nothing but rounding is left."""
     earlier = columns.scores[:, :k]
-    combination = (vectors[:, None] @ folds.basis.mT)[:, 0]
+    combination = (leading.vectors[:, None] @ folds.basis.mT)[:, 0]
     weights = _centred(folds, combination @ shared.responses.mT)
     weights = _removed(earlier, weights)
     images = weights @ shared.gram
@@ -209,25 +226,25 @@ def _add(shared: _Shared, folds: _Folds, columns: _Columns, vectors: Tensor, k: 
     energy, length = (weights * score).sum(dim=1), weights.square().sum(dim=1)
     well = (length > folds.floor_responses**2) & (energy > folds.floor_features * length)
     score = _removed(earlier, _removed(earlier, score))  # twice is enough
-    score = score / torch.linalg.vector_norm(score, dim=1, keepdim=True)
+    norm = torch.linalg.vector_norm(score, dim=1, keepdim=True)
     scale = energy.clamp_min(0).sqrt()[:, None]
-    columns.scores[:, k] = score
+    columns.scores[:, k] = score / norm
     columns.weights[:, k] = weights / scale
     columns.images[:, k] = images / scale
-    _deflate(shared, folds, columns, k)
+    # E' Y' times the score, since that is the image of an eigenvector.
+    columns.b[..., k] = leading.values[:, None] / norm * leading.vectors
+    columns.h[..., k] = _halved(shared, folds, columns, k)
     return well
 
 
-def _deflate(shared: _Shared, folds: _Folds, columns: _Columns, k: int) -> None:
-    """Terms that take component ``k`` off."""
+def _halved(shared: _Shared, folds: _Folds, columns: _Columns, k: int) -> Tensor:
+    """``h`` of component ``k``."""
     score = columns.scores[:, k]
     image = _centred(folds, score @ shared.gram)
-    both = torch.stack([score, image], dim=1) @ shared.responses  # (fold, 2, target)
-    b, h = (both @ folds.basis).unbind(dim=1)
+    h = ((image @ shared.responses)[:, None] @ folds.basis)[:, 0]
     earlier = columns.scores[:, :k] @ image[..., None]
     h = h - (columns.b[..., :k] @ earlier)[..., 0]
-    h = h - (score * image).sum(dim=1, keepdim=True) * b / 2
-    columns.b[..., k], columns.h[..., k] = b, h
+    return h - (score * image).sum(dim=1, keepdim=True) * columns.b[..., k] / 2
 
 
 def _centred(folds: _Folds, rows: Tensor) -> Tensor:
