@@ -11,6 +11,7 @@ from typing import Any, Final, final
 
 import torch
 
+from neurorec._words import duration_in_words, size_in_words
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.benchmark_facts import BenchmarkFacts, facts_of
 from neurorec.brainscore.brain_model import NeurorecBrainModel
@@ -110,8 +111,9 @@ class Forecast:
         ):
             if need > free:
                 raise OSError(
-                    f"scoring needs about {_size(need)} of {what} and {_size(free)} are free; "
-                    f"{remedy}; or start all the same with force (--force)"
+                    f"scoring needs about {size_in_words(need)} of {what} and "
+                    f"{size_in_words(free)} are free; {remedy}; or start all the same with force "
+                    "(--force)"
                 )
         return self
 
@@ -119,9 +121,12 @@ class Forecast:
         unknown = sum(math.isnan(pair.memory_bytes) for pair in self.pairs)
         n = len(self.pairs)
         text = (
-            f"{n} score{'' if n == 1 else 's'}: about {_size(self.memory_bytes)} of memory "
-            f"({_size(self.free_memory_bytes)} free), {_size(self.disk_bytes)} of disk "
-            f"({_size(self.free_disk_bytes)} free), {_duration(self.seconds)} to record"
+            f"{n} score{'' if n == 1 else 's'}: about "
+            f"{size_in_words(self.memory_bytes)} of memory "
+            f"({size_in_words(self.free_memory_bytes)} free), "
+            f"{size_in_words(self.disk_bytes)} of disk "
+            f"({size_in_words(self.free_disk_bytes)} free), "
+            f"{duration_in_words(self.seconds)} to record"
         )
         return text + (f"; of {unknown} it cannot be told" if unknown else "")
 
@@ -269,14 +274,3 @@ def _gram_seconds(n_stimuli: int, n_units: int, n_bins: int) -> float:
 def _existing(folder: str | Path | None) -> Path:
     path = Path(tempfile.gettempdir() if folder is None else folder).expanduser().resolve()
     return next(one for one in (path, *path.parents) if one.exists())
-
-
-def _size(n_bytes: float) -> str:
-    value, unit = (n_bytes / 1e9, "GB") if n_bytes >= 1e9 else (n_bytes / 1e6, "MB")
-    return f"{value:.1f} {unit}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

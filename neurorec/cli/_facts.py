@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, final
 
+from neurorec._words import size_in_words
+
 if TYPE_CHECKING:
     from neurorec.datasets.manifest import Manifest
 
@@ -118,7 +120,7 @@ def machine() -> list[Fact]:
     return [
         Fact(name="torch", found=f"{torch.__version__}, {build}"),
         _device(),
-        Fact(name="memory", found=f"{_memory_bytes() / 1e9:.1f} GB"),
+        Fact(name="memory", found=f"{size_in_words(_memory_bytes())}"),
     ]
 
 
@@ -127,7 +129,7 @@ def _device() -> Fact:
 
     if torch.cuda.is_available():
         cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-        found = "; ".join(f"{card.name}, {card.total_memory / 1e9:.1f} GB" for card in cards)
+        found = "; ".join(f"{card.name}, {size_in_words(card.total_memory)}" for card in cards)
         return Fact(name="device", found=f"cuda: {found}")
     found = f"cpu: {torch.get_num_threads()} threads, {os.cpu_count()} cores"
     if shutil.which("nvidia-smi") is None:
@@ -226,7 +228,7 @@ def _folders() -> list[Fact]:
     little = free < LITTLE_SPACE
     cached = Fact(
         name="cache",
-        found=f"{cache}, {free / 1e9:.0f} GB free",
+        found=f"{cache}, {size_in_words(free)} free",
         remedy="export NEUROREC_CACHE=FOLDER   (on a disk with more space)" if little else "",
         mark="missing" if little else "ok",
     )
@@ -238,7 +240,7 @@ def _data_set(manifest: "Manifest") -> Fact:
 
     statuses = file_statuses(manifest)
     here = [status for status in statuses if status.path is not None]
-    size = f"{manifest.size / 1e6:.0f} MB"
+    size = size_in_words(manifest.size)
     if len(here) == len(statuses):
         places = " and ".join(sorted({status.place for status in here}))
         return Fact(name=manifest.name, found=f"in the {places}, {size}")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurorec._words import size_in_words
+
 if TYPE_CHECKING:
     from neurorec.recording.units import AbstractUnits
     from neurorec.stimuli import StimulusSet
@@ -157,6 +159,6 @@ def _say_plan(planned: Any, out: Path) -> None:
     import shutil
 
     free = shutil.disk_usage(next(p for p in out.resolve().parents if p.exists())).free
-    typer.echo(f"{planned}; {free / 1e9:.1f} GB free")
+    typer.echo(f"{planned}; {size_in_words(free)} free")
     change, remaining = next(iter(planned.levers().items()))
-    typer.echo(f"smallest with {change}: {remaining / 1e6:.1f} MB")
+    typer.echo(f"smallest with {change}: {size_in_words(remaining)}")

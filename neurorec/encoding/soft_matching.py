@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurorec._words import size_in_words
 from neurorec.encoding._columns import (
     Columns,
     as_columns,
@@ -133,7 +134,7 @@ def _refuse_too_many(n_units: int, n_targets: int) -> None:
     if n_pairs > MOST_PAIRS:
         raise ValueError(
             f"the exact plan of {n_units} units and {n_targets} targets needs about "
-            f"{40 * n_pairs / 1e9:.1f} GB and at most {MOST_PAIRS:.0e} pairs are allowed; "
+            f"{size_in_words(40 * n_pairs)} and at most {MOST_PAIRS:.0e} pairs are allowed; "
             f"select {MOST_PAIRS // n_targets} units or fewer"
         )
 

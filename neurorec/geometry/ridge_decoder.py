@@ -70,8 +70,9 @@ class RidgeDecoder(AbstractLinearDecoder):
     def folds(self, patterns: Block) -> RidgeFolds | None:
         """Where there is one penalty; others need the patterns of each training set."""
         penalties = penalties_of(self.penalty)
-        alone = penalties is not None and len(penalties) == 1
-        return RidgeFolds(patterns, penalties[0]) if penalties and alone else None
+        if penalties is None or len(penalties) != 1:
+            return None
+        return RidgeFolds(patterns, penalties[0])
 
 
 def penalties_of(penalty: Any) -> tuple[float, ...] | None:

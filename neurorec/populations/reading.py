@@ -64,10 +64,8 @@ class Population:
     blocks
         Function of timestep numbers that yields activity (presentation, some units, timestep);
         a second argument is how many numbers a block may have.
-    pieces
-        Function of how many numbers a piece may have, that yields all activity in the order in
-        which it is read fastest: the first timestep of each piece, and (presentation, some units,
-        some timesteps).
+    ordered
+        Gives :meth:`pieces` in an order of its own; in that of ``blocks`` if left out.
     in_ms
         Whether its time bins are known in ms.
     """
@@ -76,13 +74,22 @@ class Population:
     n_neuroids: int
     units: Callable[[], xr.DataArray]
     blocks: Callable[..., Iterator[np.ndarray]]
-    pieces: Callable[[int], Iterator[Piece]]
+    ordered: Callable[[int], Iterator[Piece]] | None = None
     in_ms: bool = True
 
     @property
     def n_times(self) -> int:
         """Number of timesteps."""
         return self.labels.sizes[TIME_BIN]
+
+    def pieces(self, n_numbers: int) -> Iterator[Piece]:
+        """All activity in the order in which it is read fastest, ``n_numbers`` at a time.
+
+        Yields the first timestep of each piece, and (presentation, some units, some timesteps).
+        """
+        if self.ordered is not None:
+            return self.ordered(n_numbers)
+        return ((0, values) for values in self.blocks(range(self.n_times), n_numbers))
 
 
 def as_population(features: Any) -> Population:
@@ -180,16 +187,11 @@ def _of_assembly(assembly: xr.DataArray, *, in_ms: bool = True) -> Population:
         for start in range(0, n_neuroids, size):
             yield assembly[:, start : start + size, _sliced(timesteps)].values
 
-    def pieces(n_numbers: int) -> Iterator[Piece]:
-        # Timesteps lie beside one another: whole blocks are read.
-        yield from ((0, values) for values in blocks(range(assembly.shape[2]), n_numbers))
-
     return Population(
         labels=assembly,
         n_neuroids=n_neuroids,
         units=lambda: assembly,
         blocks=blocks,
-        pieces=pieces,
         in_ms=in_ms,
     )
 
@@ -199,22 +201,17 @@ def _of_area(area: StreamedArea) -> Population:
         for block in area.stream(timesteps=timesteps, block_bytes=4 * n_numbers):
             yield block.values
 
-    labels = check(area.labels())
-
-    def pieces(n_numbers: int) -> Iterator[Piece]:
-        if isinstance(area, OrderedArea):
-            yield from area.pieces(block_bytes=4 * n_numbers)
-        else:
-            times = range(labels.sizes[TIME_BIN])
-            yield from ((0, values) for values in blocks(times, n_numbers))
-
     return Population(
-        labels=labels,
+        labels=check(area.labels()),
         n_neuroids=area.n_neuroids,
         units=area.units,
         blocks=blocks,
-        pieces=pieces,
+        ordered=_in_order(area) if isinstance(area, OrderedArea) else None,
     )
+
+
+def _in_order(area: OrderedArea) -> Callable[[int], Iterator[Piece]]:
+    return lambda n_numbers: area.pieces(block_bytes=4 * n_numbers)
 
 
 def _sliced(timesteps: Sequence[int]) -> slice | list[int]:

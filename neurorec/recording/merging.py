@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 
 from neurorec._checks import atomic_path
+from neurorec._words import size_in_words
 from neurorec.recording.layout import JOURNAL, Variable
 from neurorec.recording.parts import (
     Part,
@@ -66,8 +67,8 @@ def _check_space(out: Path, parts: tuple[Part, ...]) -> None:
     free = shutil.disk_usage(out.parent).free
     if needed > free:
         raise OSError(
-            f"one file needs {needed / 1e6:.1f} MB beside its parts, and {out.parent} has "
-            f"{free / 1e6:.1f} MB free; make space and merge again, nothing is lost"
+            f"one file needs {size_in_words(needed)} beside its parts, and {out.parent} has "
+            f"{size_in_words(free)} free; make space and merge again, nothing is lost"
         )
 
 

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from neurorec._checks import atomic_path
+from neurorec._words import size_in_words
 from neurorec.recording.layout import (
     JOURNAL,
     Variable,
@@ -223,7 +224,7 @@ def reserve(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
             raise OSError(
-                f"{path.parent} has no room for a recording of {size / 1e6:.1f} MB "
+                f"{path.parent} has no room for a recording of {size_in_words(size)} "
                 f"({error.strerror}); make space and run the same command again"
             ) from None
 

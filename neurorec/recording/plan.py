@@ -9,6 +9,7 @@ from typing import Final, final
 
 import numpy as np
 
+from neurorec._words import duration_in_words, size_in_words
 from neurorec.recording.options import Options
 from neurorec.recording.shown import Viewing
 from neurorec.recording.units import AbstractUnits, Sample, Selection, SpatialMean
@@ -153,11 +154,13 @@ class Plan:
         ]
         lines += [
             f"  {p.address:{width}}  {self.n_rows(p)} × {p.n_units} units, {p.dtype}, "
-            f"{_size(self.bytes_of(p))}"
+            f"{size_in_words(self.bytes_of(p))}"
             for p in self.populations
         ]
         packed = f" before {self.options.compression}" if self.options.compression else ""
-        lines.append(f"{_size(self.n_bytes)}{packed}, about {_duration(self.seconds)}")
+        lines.append(
+            f"{size_in_words(self.n_bytes)}{packed}, about {duration_in_words(self.seconds)}"
+        )
         return "\n".join([*lines, *self.notes])
 
 
@@ -167,17 +170,6 @@ def _chosen(population: Population, units: AbstractUnits) -> Population:
     return min(
         population, replace(population, selection=selection), key=lambda p: p.selection.n_units
     )
-
-
-def _size(n_bytes: int) -> str:
-    value, unit = (n_bytes / 1e9, "GB") if n_bytes >= 1e9 else (n_bytes / 1e6, "MB")
-    return f"{value:.1f} {unit}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def check_space(plan: Plan, out: Path) -> None:
@@ -195,7 +187,7 @@ def check_space(plan: Plan, out: Path) -> None:
     if plan.n_bytes > free:
         change, remaining = next(iter(plan.levers().items()))
         raise OSError(
-            f"the recording needs {plan.n_bytes / 1e9:.2f} GB and {folder} has "
-            f"{free / 1e9:.2f} GB free; make space, or record less: {change} would need "
-            f"{remaining / 1e9:.2f} GB"
+            f"the recording needs {size_in_words(plan.n_bytes)} and {folder} has "
+            f"{size_in_words(free)} free; make space, or record less: {change} would need "
+            f"{size_in_words(remaining)}"
         )

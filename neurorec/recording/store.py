@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, final
@@ -20,7 +20,7 @@ from neurorec.recording.layout import IMAGES, Variable, path_of
 from neurorec.recording.lazily import lazily
 from neurorec.recording.parts import parts_of, variables_in
 from neurorec.recording.plan import LOGITS
-from neurorec.recording.reading import announce, read
+from neurorec.recording.reading import Excerpt
 from neurorec.recording.selecting import numbers_of
 from neurorec.recording.summary import summarise
 from neurorec.recording.verifying import whole_batches
@@ -165,22 +165,22 @@ class Recording:
         ValueError
             If there is no such area.
         """
-        rows, units, steps = self._selected(area, None, None)
+        rows, units, steps = chosen = self._selected(area, None, None)
         with h5py.File(self.path, "r") as file:
-            variable = self._variable(file, area)
+            whole = self._excerpt(self._variable(file, area), chosen)
         n = max(int(block_bytes // max(4 * len(rows), 1)), 1)
         n_steps = max(n // max(len(units), 1), 1)
-        buffers = Buffers()
-        places = [
-            (units[start : start + n], steps[first : first + n_steps])
+        pieces = [
+            replace(whole, units=units[i : i + n], timesteps=steps[first : first + n_steps])
             for first in range(0, len(steps), n_steps)
-            for start in range(0, len(units), n)
+            for i in range(0, len(units), n)
         ]
-        for (some, times), following in zip_longest(places, places[1:]):
-            values = self._values(variable, (rows, some, times), buffers)
+        buffers = Buffers()
+        for piece, following in zip_longest(pieces, pieces[1:]):
+            values = piece.read(buffers)
             if following is not None:
-                self._announce(variable, (rows, following[0], following[1]))
-            yield int(times[0]), values
+                following.announce()
+            yield int(piece.timesteps[0]), values.transpose(1, 2, 0)
             del values  # its memory is used again
 
     def logits(self) -> xr.DataArray:
@@ -259,30 +259,24 @@ class Recording:
         )
         return assembly.assign_coords({k: (assemblies.TIME_BIN, v) for k, v in time.items()})
 
-    def _values(
-        self,
-        variable: Variable,
-        chosen: tuple[np.ndarray, np.ndarray, np.ndarray],
-        buffers: Buffers | None = None,
-    ) -> np.ndarray:
-        """Activity (presentation, neuroid, time_bin); in memory each timestep is in one piece."""
+    def _excerpt(
+        self, variable: Variable, chosen: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> Excerpt:
         rows, units, steps = chosen
-        found = read(
-            self.path,
-            variable,
-            self._compression,
+        return Excerpt(
+            out=self.path,
+            variable=variable,
+            compression=self._compression,
             rows=rows,
             units=units,
             timesteps=steps,
-            buffers=buffers,
         )
-        return found.transpose(1, 2, 0)
 
-    def _announce(
+    def _values(
         self, variable: Variable, chosen: tuple[np.ndarray, np.ndarray, np.ndarray]
-    ) -> None:
-        rows, units, steps = chosen
-        announce(self.path, variable, self._compression, rows=rows, units=units, timesteps=steps)
+    ) -> np.ndarray:
+        """Activity (presentation, neuroid, time_bin); in memory each timestep is in one piece."""
+        return self._excerpt(variable, chosen).read().transpose(1, 2, 0)
 
     def _lazily(self, variable: Variable, chosen: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Any:
         """The same, read when it is computed."""

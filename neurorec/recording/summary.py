@@ -6,6 +6,7 @@ from typing import Any
 
 import h5py
 
+from neurorec._words import size_in_words
 from neurorec.recording.parts import parts_of, variables_in
 
 
@@ -27,7 +28,7 @@ def summarise(path: Path, provenance: Mapping[str, Any], progress: tuple[int, in
             )
             lines.append(f"  {_name(variable.path)}: {sizes}, {variable.dtype}")
     n_bytes = sum(p.path.stat().st_size for p in parts_of(path) if p.path.exists())
-    return "\n".join([*lines, f"{n_bytes / 1e6:.1f} MB on disk"])
+    return "\n".join([*lines, f"{size_in_words(n_bytes)} on disk"])
 
 
 def _name(path: str) -> str:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from neurorec._checks import atomic_path
+from neurorec._words import size_in_words
 from neurorec.recording.layout import JOURNAL, Variable
 from neurorec.recording.parts import Part, flush, reserve, write_places
 
@@ -137,7 +138,7 @@ class Packed(AbstractTarget):
                 os.fsync(stream.fileno())
             except OSError as error:
                 raise OSError(
-                    f"{self._part.path.parent} has no room for another {len(image) / 1e6:.1f} MB "
+                    f"{self._part.path.parent} has no room for another {size_in_words(len(image))} "
                     f"({error.strerror}); what is finished is kept: make space and resume"
                 ) from None
 

@@ -35,3 +35,17 @@ def test_what_is_looked_at_stays():
         np.testing.assert_array_equal(np.asarray(kept), before)
         others = [buffers.array((3, 4)) for _ in range(3)]
         assert len({address(one) for one in others}) == 3
+
+
+def test_an_array_of_nothing():
+    buffers = Buffers()
+    for shape in ((0, 4), (3, 0), (3, 4), (0, 4)):
+        found = buffers.array(shape)
+        assert found.shape == shape
+        found[...] = 1
+    kept = buffers.array((2, 2))
+    kept[...] = 1
+    nothing = [buffers.array((0, 4)) for _ in range(3)]
+    buffers.array((2, 2))[...] = 2
+    assert kept.tolist() == [[1, 1], [1, 1]]
+    assert len(nothing) == 3

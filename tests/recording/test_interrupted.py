@@ -171,7 +171,7 @@ def test_other_labels_are_another_stimulus_set(tmp_path):
 def test_a_recording_that_does_not_fit_is_refused_before_it_begins(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    with pytest.raises(OSError, match=r"needs .* GB and .* free; .* units=SpatialMean\(\) would"):
+    with pytest.raises(OSError, match=r"needs 0.1 MB .* has 0.0 MB free; .* units=SpatialMean\(\)"):
         record(model(), stimuli(), out=tmp_path / "r.h5")
     assert list(tmp_path.iterdir()) == []
 

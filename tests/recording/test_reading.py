@@ -3,13 +3,16 @@
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurorec.recording import Project, SpatialMean, record
+from neurorec.recording import Project, SpatialMean, open_recording, record
+from neurorec.recording.layout import JOURNAL
+from neurorec.recording.parts import parts_of
 
 from .common import model, stimuli
 
@@ -72,6 +75,35 @@ def test_pieces_are_the_whole_in_the_order_of_the_file(recording, block_bytes):
     assert len(firsts) == {1: whole[0].size, 2**30: 1}.get(block_bytes, len(firsts))
     with pytest.raises(ValueError, match="no area 'IT'"):
         next(recording.pieces("IT"))
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_recording_without_a_whole_row(tmp_path, compression):
+    """Everything can be asked of it, and holds no presentation."""
+
+    def stop(n):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "r.h5"
+    settings = {"batch_size": 2, "compression": compression, "images": False}
+    # Said before the first batch is committed; of an uncompressed file the mark is taken away.
+    with pytest.raises(KeyboardInterrupt):
+        record(model(), stimuli(), out=out, progress=stop, **settings)
+    for part in parts_of(out):
+        if part.path == out:
+            with h5py.File(out, "r+") as file:
+                file[JOURNAL][:] = 0
+        else:
+            part.path.unlink(missing_ok=True)
+    found = open_recording(out, partial=True)
+    assert found.progress == (0, 4)
+    assert found.load("a2").shape == (0, 128, 4)
+    assert found.load("a2", neuroids=[5, 2], timesteps=[1]).shape == (0, 2, 1)
+    for block_bytes in (1, 2**20):
+        pieces = [values.shape for _, values in found.pieces("a2", block_bytes=block_bytes)]
+        assert {n_rows for n_rows, _, _ in pieces} == {0}
+        assert sum(n_units * n_times for _, n_units, n_times in pieces) == 128 * 4
+        assert [block.shape for block in found.stream("a2", over="presentation")] == []
 
 
 def test_neuroids_by_name_mask_and_slice(recording):
@@ -209,7 +241,7 @@ def test_threads_that_fill_the_same_rows_leave_each_other_alone(monkeypatch):
     for to_rows in (slice(0, 4), np.array([0, 2, 1, 3])):
         result = np.zeros((1, 4, 6), np.float32)
         taken = (slice(0, 4), np.array([2, 0]))
-        module._fill(result, Source(), (0, 0, 0), (0, to_rows, np.array([1, 0])), taken)
+        module._fill(result, Source(), (0, 0, 0), 0, (to_rows, np.array([1, 0])), taken)
         assert result[0].tolist() == [[1, 1, 0, 2, 2, 2]] * 4
 
 
