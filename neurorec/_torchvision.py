@@ -7,7 +7,7 @@ need none of those operators: with their schemas declared, the import succeeds.
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -43,9 +43,9 @@ class _Finder(MetaPathFinder):
     """Finds torchvision where Python does, with a loader that mends its import."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, fullname: str, path: Iterable[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        found = PathFinder.find_spec(fullname, path) if fullname == "torchvision" else None
+        found = PathFinder.find_spec(fullname) if fullname == "torchvision" else None
         if found is not None and isinstance(found.loader, SourceFileLoader):
             found.loader = _Loader(found.loader.name, found.loader.path)
         return found
