@@ -170,6 +170,20 @@ class TestScore:
         alone = score(model(), v4).table
         assert both["score"][1] == alone["score"][0] != both["score"][0]
 
+    def test_weights_are_digested_once(self, opened, monkeypatch):
+        """Not for each benchmark; a second time where a pass is kept by their digest."""
+        asked = []
+        of = NeurorecBrainModel.identifier.fget
+        counted = property(lambda self: asked.append(1) or of(self))
+        monkeypatch.setattr(NeurorecBrainModel, "identifier", counted)
+        numbers = []
+        for edges in ([40, 60], [40, 60, 80]):
+            calls = [opened(0, edge) for edge in edges]
+            score(model(), calls, force=True)
+            numbers.append(len(asked))
+            asked.clear()
+        assert numbers[0] == numbers[1]
+
     @pytest.mark.slow
     def test_several_models_and_what_subject_takes(self, opened):
         given = [model(), subject(network("ff"), {"V4": "a1"}, dt_ms=20)]
@@ -240,6 +254,11 @@ class TestFiles:
         score(model(seed=1), first, out=out, resume=True)
         assert len(called) == 2, "another model is another pair"
         assert len(Scores.from_json(out).pairs) == 3
+        before = out.stat().st_mtime_ns, out.read_bytes()
+        again = score(model(), [second, first], out=out, resume=True)
+        assert again.pairs == both.pairs[::-1]
+        assert (out.stat().st_mtime_ns, out.read_bytes()) == before
+        assert len(called) == 2, "nothing was missing"
 
     def test_a_model_known_by_its_name_alone_is_scored_again(self, opened, tmp_path):
         out, call = tmp_path / "s.json", opened(0, 100)
