@@ -100,9 +100,7 @@ def score(
         for j, call in enumerate(opened)
     }
     todo = [
-        (i, j)
-        for (i, j), key in keys.items()
-        if key not in kept.keys() or not subjects[i].is_known
+        (i, j) for (i, j), key in keys.items() if key not in kept.keys() or not subjects[i].is_known
     ]
     for i, j in todo:
         _check_asked(subjects[i].model, every[j])
