@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import neurorec
-from neurorec import datasets
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
@@ -32,6 +31,8 @@ from neurorec.brainscore import (
 from neurorec.brainscore import scoring as module
 from neurorec.models import build
 
+from .common import v4_session
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
 )
@@ -41,14 +42,8 @@ N_STIMULI = 40
 
 @pytest.fixture(scope="module")
 def v4(shared_data):
-    """Session 210325 of macaque V4, some of its images and neurons."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        data = datasets.load("cowley-2023", session="210325")
-    shown = data.stimuli.select(slice(0, N_STIMULI))
-    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
-    kept = data.assembly.isel(presentation=known, neuroid=slice(0, 12))
-    return replace(data, stimuli=shown, assembly=kept)
+    data = v4_session(shared_data, N_STIMULI)
+    return replace(data, assembly=data.assembly.isel(neuroid=slice(0, 12)))
 
 
 def in_time(data, *edges, region="V4"):
