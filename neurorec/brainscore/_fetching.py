@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from neurorec.brainscore._import import import_brainscore
 from neurorec.datasets.download import DamagedError, DataUnavailableError
@@ -17,12 +17,14 @@ from brainscore_core.supported_data_standards.brainio.fetch import (  # noqa: E4
 )
 
 #: Answers of the storage to whoever may not read a file.
-REFUSALS = ("403", "AccessDenied", "Forbidden")
+REFUSALS: Final = ("403", "AccessDenied", "Forbidden")
+#: Its answers where it has no such file.
+_ABSENT: Final = ("404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion")
 
 
 @contextmanager
 def explained(identifier: str, known: Collection[str] = ()) -> Iterator[None]:
-    """Turn what Brain-Score's download of ``identifier`` raises into one sentence.
+    """Turn what Brain-Score's download for ``identifier`` raises into one sentence.
 
     Parameters
     ----------
@@ -92,6 +94,11 @@ def _unavailable(
             f"{identifier}: {fetcher.output_filename} is not here, and {fetcher.location} cannot "
             "be reached; connect to the network and run again, or run this where there is one and "
             f"copy its folder ~/.brainio to {get_local_data_path()} (BRAINIO_HOME names another)"
+        )
+    if code in _ABSENT:
+        return DataUnavailableError(
+            f"{identifier}: {fetcher.location} is not where this version of Brain-Score looks for "
+            "it; install a newer brainscore-vision"
         )
     return DataUnavailableError(
         f"{identifier}: {fetcher.location} could not be fetched into {fetcher.output_filename} "

@@ -81,7 +81,12 @@ def metric_name(identifier: str, region: str) -> str:
     """
     _data, found, rest = identifier.rpartition(f".{region}")
     named = rest if region and found else identifier
-    return _HASH.sub("", named.partition("-")[2])
+    return without_hash(named.partition("-")[2])
+
+
+def without_hash(identifier: str) -> str:
+    """What an identifier of ours says in words, or that of another as it is."""
+    return _HASH.sub("", identifier)
 
 
 def fingerprint(model_identifier: str, benchmark: Any) -> str:

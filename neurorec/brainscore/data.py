@@ -1,11 +1,8 @@
 """Brain-Score's own recordings, with the stimuli they are to, as ours."""
 
-import difflib
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import neurorec
@@ -13,6 +10,7 @@ from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN
 from neurorec.brainscore._fetching import explained
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.assemblies import Limits, from_brainio
+from neurorec.brainscore.plugin_registries import installed_names, near
 from neurorec.brainscore.stimuli import stimulus_set_from_brainio
 from neurorec.datasets.neural_data import NeuralData
 from neurorec.stimuli import StimulusSet
@@ -64,10 +62,7 @@ def data_names() -> tuple[str, ...]:
 
     As it does, by the text of its plugins; those that this process has registered come along.
     """
-    folder = Path(str(brainscore_vision.__file__)).parent / "data"
-    text = "\n".join(p.read_text("utf-8") for p in sorted(folder.glob("*/__init__.py")))
-    written = re.findall(r"""^[^#\n]*\bdata_registry\[['"]([^'"<>]+)['"]\]""", text, re.MULTILINE)
-    return tuple(sorted({*written, *brainscore_vision.data_registry}))
+    return tuple(sorted({*installed_names("data"), *brainscore_vision.data_registry}))
 
 
 def neural_data(
@@ -140,7 +135,6 @@ def _loader(identifier: str) -> Callable[[], Any]:
 
 
 def _near(identifier: str, names: tuple[str, ...]) -> str:
-    within = [name for name in names if identifier.lower() in name.lower()]
-    near = within or difflib.get_close_matches(identifier, names, n=5, cutoff=0.5)
+    meant = near(identifier, names)
     listed = f"nr.brainscore.data_names() lists all {len(names)}"
-    return f"did you mean one of {near}? {listed}" if near else listed
+    return f"did you mean one of {meant}? {listed}" if meant else listed

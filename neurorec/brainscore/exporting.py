@@ -15,7 +15,8 @@ from neurorec._checks import sha256_of
 from neurorec.brainscore.brain_model import NeurorecBrainModel
 from neurorec.brainscore.commitments import Regions
 from neurorec.brainscore.plugin_metadata import metadata_text
-from neurorec.brainscore.plugin_names import checked_name, registered
+from neurorec.brainscore.plugin_names import checked_name
+from neurorec.brainscore.plugin_registries import registered
 from neurorec.brainscore.plugin_texts import Plugin, texts
 from neurorec.brainscore.subjects import BrainModel, subject
 from neurorec.models import RecurrentNetwork, save

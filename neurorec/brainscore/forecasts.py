@@ -163,23 +163,24 @@ def _of_model(
     model: BrainModel, benchmarks: Sequence[tuple[Any, BenchmarkFacts]]
 ) -> list[PairForecast]:
     found, recorded, every = [], set[tuple[object, ...]](), [facts for _, facts in benchmarks]
+    name = str(model.identifier)  # a digest of all weights, made once
     for benchmark, facts in benchmarks:
         if not facts.stimuli or not facts.time_bins:
             unknown = {"n_presentations": facts.n_stimuli, "n_units": None}
-            found.append(_pair(model, facts, **unknown, memory=math.nan, disk=math.nan, s=math.nan))
+            found.append(_pair(name, facts, **unknown, memory=math.nan, disk=math.nan, s=math.nan))
             continue
         passed = (tuple(facts.stimuli), facts.trials)
         with expecting(model, facts, every):
             if isinstance(model, NeurorecBrainModel):
-                found.append(_of_ours(model, benchmark, facts, passed in recorded))
+                found.append(_of_ours(model, name, benchmark, facts, passed in recorded))
             else:
-                found.append(_of_others(model, benchmark, facts))
+                found.append(_of_others(model, name, benchmark, facts))
         recorded.add(passed)
     return found
 
 
 def _of_ours(
-    model: NeurorecBrainModel, benchmark: Any, facts: BenchmarkFacts, recorded: bool
+    model: NeurorecBrainModel, name: str, benchmark: Any, facts: BenchmarkFacts, recorded: bool
 ) -> PairForecast:
     shown, n_stimuli = next(iter(facts.stimuli.values())), facts.n_stimuli or 0
     plan = model.planned(facts.region, facts.time_bins, shown, facts.trials)
@@ -194,7 +195,7 @@ def _of_ours(
     recording = min(plan.n_bytes * share, RECORDING_BYTES)
     seconds = 0.0 if recorded else plan.seconds * share
     return _pair(
-        model,
+        name,
         facts,
         n_presentations=n_stimuli * plan.n_repetitions,
         n_units=n_units,
@@ -204,7 +205,7 @@ def _of_ours(
     )
 
 
-def _of_others(model: Any, benchmark: Any, facts: BenchmarkFacts) -> PairForecast:
+def _of_others(model: Any, name: str, benchmark: Any, facts: BenchmarkFacts) -> PairForecast:
     """Of a model of Brain-Score, from one stimulus; without an identifier nothing is cached."""
     shown = next(iter(facts.stimuli.values())).iloc[:1].copy()
     shown.identifier = None
@@ -214,7 +215,7 @@ def _of_others(model: Any, benchmark: Any, facts: BenchmarkFacts) -> PairForecas
     seconds = time.perf_counter() - start
     n_stimuli, n_units = facts.n_stimuli or 0, int(seen.sizes["neuroid"])
     return _pair(
-        model,
+        name,
         facts,
         n_presentations=n_stimuli,
         n_units=n_units,
@@ -225,7 +226,7 @@ def _of_others(model: Any, benchmark: Any, facts: BenchmarkFacts) -> PairForecas
 
 
 def _pair(
-    model: BrainModel,
+    name: str,
     facts: BenchmarkFacts,
     *,
     n_presentations: int | None,
@@ -235,7 +236,7 @@ def _pair(
     s: float,
 ) -> PairForecast:
     return PairForecast(
-        model=str(model.identifier),
+        model=name,
         benchmark=facts.identifier,
         n_presentations=n_presentations,
         n_units=n_units,

@@ -1,26 +1,20 @@
 """Benchmarks by name: of data on this machine, and Brain-Score's own where theirs can be had."""
 
-import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from neurorec import datasets
+from neurorec.brainscore._fetching import explained
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.benchmarks import METRICS, USUAL_DEGREES, benchmark, degrees_of
+from neurorec.brainscore.plugin_registries import installed_names, near
 from neurorec.datasets import DataUnavailableError
 
 brainscore_vision = import_brainscore()
-
-from botocore.exceptions import (  # noqa: E402
-    ClientError,
-    HTTPClientError,
-    NoCredentialsError,
-)
-from botocore.exceptions import ConnectionError as BotoConnectionError  # noqa: E402
 
 #: What local benchmarks are called.
 PATTERN: Final = "DATASET[@SESSION][/REGION]:METRIC"
@@ -31,7 +25,6 @@ _UNDECLARED: Final[Mapping[str, str]] = MappingProxyType({"ost": "tensorflow"})
 _LOCAL: Final = re.compile(
     r"(?P<data>[^@/:]+)(@(?P<session>[^/:]+))?(/(?P<region>[^:]+))?:(?P<m>.+)"
 )
-_REGISTERED: Final = re.compile(r"benchmark_registry\[['\"]([^'\"]+)['\"]\]")
 
 
 def open_benchmark(
@@ -102,10 +95,7 @@ def brainscore_identifiers() -> tuple[str, ...]:
     They are read, as Brain-Score does it, from the text of its plugins. Those whose data are there
     for all have ``public`` in their name.
     """
-    (package,) = brainscore_vision.__path__
-    files = Path(package).glob("benchmarks/*/__init__.py")
-    texts = (file.read_text(encoding="utf-8") for file in files)
-    return tuple(sorted({name for text in texts for name in _REGISTERED.findall(text)}))
+    return installed_names("benchmark")
 
 
 def _sessions_here(name: str) -> list[str]:
@@ -126,22 +116,25 @@ def _sessions_here(name: str) -> list[str]:
 
 
 def _of_brainscore(name: str) -> Any:
-    if name not in brainscore_identifiers():
+    known = brainscore_identifiers()
+    if name not in known:
         raise ValueError(
             f"there is no benchmark {name!r}{_near(name)}; local data are named {PATTERN}, and "
             "'neurorec score --list' shows what there is"
         )
     _check_packages(name)
     try:
-        return brainscore_vision.load_benchmark(name)
+        with explained(name, known):
+            return brainscore_vision.load_benchmark(name)
     except ImportError as error:
         raise ImportError(_lacking(name, str(error.name or error))) from error
-    # Their download raises a bare Exception that holds those of boto3 in a list.
-    except Exception as error:
-        unavailable = _unavailable(name, list(_causes(error)))
-        if unavailable is None:
-            raise
-        raise unavailable from error
+    except DataUnavailableError as error:
+        raise DataUnavailableError(f"{error}; {_instead()}") from error
+
+
+def _instead() -> str:
+    here = ", ".join(sorted({one.partition(":")[0] for one in local_benchmarks()})) or "none here"
+    return f"benchmarks of local data ({here}) need no network"
 
 
 def _check_packages(name: str) -> None:
@@ -158,41 +151,6 @@ def _lacking(name: str, package: str) -> str:
     )
 
 
-def _unavailable(name: str, causes: list[BaseException]) -> Exception | None:
-    """What to say of data that did not come; None if that was not the reason."""
-    local = ", ".join(sorted({one.partition(":")[0] for one in local_benchmarks()})) or "none here"
-    instead = f"benchmarks of local data ({local}) need no network"
-    refusals = [error for error in causes if isinstance(error, ClientError)]
-    codes = {str(error.response.get("Error", {}).get("Code")) for error in refusals}
-    if any(isinstance(error, BotoConnectionError | HTTPClientError) for error in causes):
-        return DataUnavailableError(
-            f"the data of {name} lie on Brain-Score's storage, which cannot be reached from here; "
-            f"connect to the network and try again; {instead}"
-        )
-    if codes & {"404", "NoSuchKey", "NoSuchBucket", "NoSuchVersion"}:
-        return DataUnavailableError(
-            f"the data of {name} are not where this version of Brain-Score looks for them; install "
-            f"a newer brainscore-vision; {instead}"
-        )
-    if codes or any(isinstance(error, NoCredentialsError) for error in causes):
-        return DataUnavailableError(
-            f"the data of {name} are private: Brain-Score's storage refuses them to who has no "
-            f"credentials; score it by submitting the model, or take a public one, such as "
-            f"MajajHong2015public.IT-pls; {instead}"
-        )
-    return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """``error``, the errors it holds, and those from which it came."""
-    yield error
-    held = [one for given in error.args if isinstance(given, list | tuple) for one in given]
-    for one in (*held, error.__cause__):
-        if isinstance(one, BaseException):
-            yield from _causes(one)
-
-
 def _near(name: str) -> str:
-    known = [*local_benchmarks(), *brainscore_identifiers()]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return f", but {' and '.join(near)}" if near else ""
+    meant = near(name, [*local_benchmarks(), *brainscore_identifiers()])
+    return f", but {' and '.join(meant)}" if meant else ""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 import neurorec
-from neurorec.brainscore.plugin_names import models_folder
+from neurorec.brainscore.plugin_registries import plugins_folder
 
 #: The images that Brain-Score's generic tests of models show, and that its wheel leaves out.
 _SHOWN: Final = {"rgb1.jpg": (200, 300), "rgb2.jpg": (256, 256), "rgb3.png": (120, 80)}
@@ -29,7 +29,7 @@ def overlay(plugins: Mapping[str, str | Path]) -> Iterator[tuple[Path, dict[str,
     ``brainscore_vision.models.<its name here>``; the installation is left as it is.
     """
     with tempfile.TemporaryDirectory(prefix="neurorec-plugin-") as folder:
-        root, installed = Path(folder), models_folder().parent
+        root, installed = Path(folder), plugins_folder().parent
         copy = root / installed.name
         _link_all(installed, copy, but=("models", "model_helpers"))
         _link_all(installed / "models", copy / "models", but=tuple(plugins))

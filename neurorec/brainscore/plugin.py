@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore.plugin_names import registered
+from neurorec.brainscore.plugin_registries import registered
 
 import_brainscore()
 

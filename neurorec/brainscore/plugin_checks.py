@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Final, final
 
 from neurorec import __version__
-from neurorec.brainscore.plugin_names import allowed_name, registered, taken
+from neurorec.brainscore.plugin_names import allowed_name, taken
+from neurorec.brainscore.plugin_registries import registered
 from neurorec.brainscore.plugin_tests import Outcome, run_tests
 from neurorec.brainscore.region_maps import REGIONS
 

@@ -4,14 +4,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore.plugin_registries import installed, registered
 
 #: Of the metadata that goes with a model.
 MAX_LENGTH: Final = 200
 #: A name becomes one of files, of keys in stores, and a word in lists that are split at spaces.
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-#: Brain-Score looks for this text, with nothing between bracket and quote.
-_REGISTERED: Final = re.compile(r"model_registry\[(['\"])(.+?)\1\]")
 
 
 def checked_name(name: str) -> str:
@@ -50,26 +48,10 @@ def allowed_name(name: str) -> str:
     return name
 
 
-def registered(plugin: str | Path) -> list[str]:
-    """Names that a plugin registers, in the order of its file."""
-    init = Path(plugin) / "__init__.py"
-    text = init.read_text(encoding="utf-8") if init.is_file() else ""
-    return list(dict.fromkeys(match[1] for match in _REGISTERED.findall(text)))
-
-
 def taken(name: str, *, but: Path | None = None) -> Path | None:
     """The plugin that holds ``name``, whatever its case, among those that are installed."""
-    for plugin in sorted(models_folder().iterdir()):
-        if plugin.name.startswith((".", "_")):
-            continue
+    for plugin in installed():
         found = name.lower() in (other.lower() for other in registered(plugin))
         if found and (but is None or plugin.resolve() != but.resolve()):
             return plugin
     return None
-
-
-def models_folder() -> Path:
-    """Where the plugins of the installed Brain-Score are."""
-    found = import_brainscore().__file__
-    assert found is not None
-    return Path(found).parent / "models"

@@ -1,7 +1,6 @@
 """Scores of models on benchmarks: a table, a file, and text."""
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final, final
 import pandas as pd
 
 from neurorec._checks import atomic_path
+from neurorec.brainscore.benchmark_facts import without_hash
 
 #: Changes when files mean something else.
 _FORMAT: Final = 1
@@ -184,8 +184,6 @@ class Scores:
 
 #: Of the text of scores: titles of the columns.
 TITLES: Final = ("model", "benchmark", "ms", "raw", "ceiling", "score", "± raw")
-#: The content hash at the end of an identifier.
-_HASH: Final = re.compile(r"-[0-9a-f]{12}$")
 
 
 def text_rows(scores: Scores) -> list[tuple[str, ...]]:
@@ -205,7 +203,7 @@ def text_rows(scores: Scores) -> list[tuple[str, ...]]:
 
 
 def _short(identifiers: Collection[str]) -> dict[str, str]:
-    short = {identifier: _HASH.sub("", identifier) for identifier in identifiers}
+    short = {identifier: without_hash(identifier) for identifier in identifiers}
     unique = len(set(short.values())) == len(short)
     return short if unique else {identifier: identifier for identifier in identifiers}
 

@@ -3,10 +3,11 @@
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
 from neurorec import __version__
 from neurorec.brainscore._import import import_brainscore
@@ -28,6 +29,24 @@ Progress = Callable[[int, int, str], Any]
 #: Packages on which a score may depend.
 _PACKAGES: Final = ("brainscore-vision", "brainscore-core", "numpy", "scipy", "scikit-learn",
                     "torch", "xarray")  # fmt: skip
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _Subject:
+    """A model, what it was called by whoever asked for it, and what it is once and for all.
+
+    Every question for its identifier makes a digest of its weights.
+    """
+
+    model: BrainModel
+    given: str
+    identifier: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its identifier holds all that determines its answers."""
+        return isinstance(self.model, NeurorecBrainModel)
 
 
 def score(
@@ -72,36 +91,31 @@ def score(
     """
     kept = _begun(None if out is None else Path(out), resume)
     opened = [_opened(one) for one in _listed(benchmarks)]
-    subjects = [(_called(one), _subject(one)) for one in _listed(models)]
-    _check_names([one for _, one in subjects])
+    subjects = [_subject(one) for one in _listed(models)]
+    _check_names(subjects)
     every = [facts_of(one) for one in opened]
     keys = {
-        (i, j): fingerprint(str(model.identifier), one)
-        for i, (_, model) in enumerate(subjects)
-        for j, one in enumerate(opened)
+        (i, j): fingerprint(one.identifier, call)
+        for i, one in enumerate(subjects)
+        for j, call in enumerate(opened)
     }
     todo = [
-        (i, j)
-        for (i, j), key in keys.items()
-        if key not in kept.keys() or not _is_known(subjects[i][1])
+        (i, j) for (i, j), key in keys.items() if key not in kept.keys() or not subjects[i].is_known
     ]
     for i, j in todo:
-        _check_asked(subjects[i][1], every[j])
+        _check_asked(subjects[i].model, every[j])
     if todo and not force:
         _check_free(subjects, opened, todo)
     done, total = len(keys) - len(todo), len(keys)
     for i, j in todo:
-        given, model = subjects[i]
-        progress(done, total, f"{given} → {every[j].identifier}")
-        pair = _scored(model, opened[j], every, key=keys[i, j], given=given)
-        kept = _joined(kept, pair, model, every[j])
+        progress(done, total, f"{subjects[i].given} → {every[j].identifier}")
+        pair = _scored(subjects[i], opened[j], every[j], every, key=keys[i, j])
+        kept = _joined(kept, pair, subjects[i].model, every[j])
         if out is not None:
             kept.to_json(out)
         done += 1
     progress(done, total, "")
     chosen = {pair.key: pair for pair in kept.pairs}
-    if out is not None:
-        kept.to_json(out)
     asked = tuple(dict.fromkeys(keys.values()))
     return Scores(pairs=tuple(chosen[key] for key in asked), provenance=kept.provenance)
 
@@ -133,8 +147,9 @@ def _opened(given: Any) -> Any:
     return given
 
 
-def _subject(given: Any) -> BrainModel:
-    return given if isinstance(given, BrainModel) else subject(given)
+def _subject(given: Any) -> _Subject:
+    model = given if isinstance(given, BrainModel) else subject(given)
+    return _Subject(model=model, given=_called(given), identifier=str(model.identifier))
 
 
 def _called(given: Any) -> str:
@@ -143,14 +158,9 @@ def _called(given: Any) -> str:
     return str(getattr(given, "name", None) or getattr(given, "identifier", type(given).__name__))
 
 
-def _is_known(model: BrainModel) -> bool:
-    """Whether its identifier holds all that determines its answers."""
-    return isinstance(model, NeurorecBrainModel)
-
-
-def _check_names(models: Sequence[BrainModel]) -> None:
+def _check_names(subjects: Sequence[_Subject]) -> None:
     """Scores are told apart by identifiers; two models of one name would have one score."""
-    others = {id(model): str(model.identifier) for model in models if not _is_known(model)}
+    others = {id(one.model): one.identifier for one in subjects if not one.is_known}
     names = list(others.values())
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"several models are called {twice}; give each an identifier of its own")
@@ -163,31 +173,28 @@ def _check_asked(model: BrainModel, facts: BenchmarkFacts) -> None:
 
 
 def _check_free(
-    subjects: Sequence[tuple[str, BrainModel]],
-    opened: Sequence[Any],
-    todo: Iterable[tuple[int, int]],
+    subjects: Sequence[_Subject], opened: Sequence[Any], todo: Sequence[tuple[int, int]]
 ) -> None:
-    pairs = list(todo)
-    models = [subjects[i][1] for i in dict.fromkeys(i for i, _ in pairs)]
-    forecast(models, [opened[j] for j in dict.fromkeys(j for _, j in pairs)]).check()
+    models = [subjects[i].model for i in dict.fromkeys(i for i, _ in todo)]
+    forecast(models, [opened[j] for j in dict.fromkeys(j for _, j in todo)]).check()
 
 
 def _scored(
-    model: BrainModel,
+    asked: _Subject,
     benchmark: Any,
+    facts: BenchmarkFacts,
     every: Sequence[BenchmarkFacts],
     *,
     key: str,
-    given: str,
 ) -> PairScore:
-    facts, start = facts_of(benchmark), time.perf_counter()
-    with expecting(model, facts, every):
-        found = benchmark(model)
+    start = time.perf_counter()
+    with expecting(asked.model, facts, every):
+        found = benchmark(asked.model)
     return PairScore(
         key=key,
-        model=str(model.identifier),
+        model=asked.identifier,
         benchmark=facts.identifier,
-        given=given,
+        given=asked.given,
         rows=score_rows(found, facts),
         seconds=time.perf_counter() - start,
         versions=_versions(),

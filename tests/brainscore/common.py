@@ -1,10 +1,26 @@
 """Small stimuli and models that Brain-Score's objects are tried with."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
+from neurorec import datasets
+from neurorec.datasets import NeuralData
 from neurorec.models import build
+
+
+def v4_session(shared_data: Path, n_stimuli: int) -> NeuralData:
+    """Session 210325 of macaque V4, some of its images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
+        data = datasets.load("cowley-2023", session="210325")
+    shown = data.stimuli.select(slice(0, n_stimuli))
+    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
+    return replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
 
 
 def write_images(folder, n=6, size=12, seed=0):

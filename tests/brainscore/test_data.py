@@ -4,10 +4,6 @@ Packaged by its own functions, stored by a server of this process, fetched by it
 """
 
 import shutil
-import socket
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pandas as pd
@@ -20,7 +16,7 @@ from neurorec.stimuli import StimulusSet
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 
-from brainscore_core.supported_data_standards.brainio import fetch, packaging, s3
+from brainscore_core.supported_data_standards.brainio import packaging, s3
 from brainscore_core.supported_data_standards.brainio.assemblies import (
     BehavioralAssembly,
     NeuroidAssembly,
@@ -28,44 +24,20 @@ from brainscore_core.supported_data_standards.brainio.assemblies import (
 )
 
 from neurorec import brainscore
+from neurorec.brainscore._import import import_brainscore
+
+from .storage import out_of_reach, serving
 
 #: Where their plugins register data; imported by ours, since their import warns.
-REGISTRY = brainscore.data.brainscore_vision.data_registry
+REGISTRY = import_brainscore().data_registry
 BUCKET = "brainscore-storage/brainio-brainscore"
 NAME = "Nobody2026.public"
 
 
-class Storage(SimpleHTTPRequestHandler):
-    """What a bucket does, as far as their downloads ask for it."""
-
-    status = 200
-
-    def send_head(self):
-        if self.status != 200:
-            self.send_error(self.status)
-            return None
-        return super().send_head()
-
-    def log_message(self, *args):
-        """Nothing."""
-
-
 @pytest.fixture
 def storage(tmp_path, monkeypatch):
-    """A server of the folder ``tmp_path / "s3"``, which boto takes for its own."""
-    handler = type("Handler", (Storage,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=tmp_path / "s3")) as it:
-        threading.Thread(target=it.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        at(monkeypatch, tmp_path, it.server_address[1])
+    with serving(tmp_path, monkeypatch) as handler:
         yield handler
-        it.shutdown()
-
-
-def at(monkeypatch, tmp_path, port):
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(fetch, "_local_data_path", str(tmp_path / "brainio"))
 
 
 def stimuli() -> StimulusSet:
@@ -206,9 +178,7 @@ def test_static_data_that_do_not_say_when(storage, tmp_path, monkeypatch):
 
 
 def test_storage_out_of_reach(stored, tmp_path, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        at(monkeypatch, tmp_path, free.getsockname()[1])
+    out_of_reach(monkeypatch, tmp_path)
     expected = (
         rf"^{NAME}: .*brainio/\w+/(assy|stimulus)_Nobody2026_public\.(nc|csv) is not here, and "
         r"https://.* cannot be reached; connect .*copy its folder ~/\.brainio to .*brainio "
@@ -227,20 +197,22 @@ def test_private_data(stored):
 
 def test_private_data_out_of_reach(tmp_path, monkeypatch):
     """Of which a network would be no help."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        at(monkeypatch, tmp_path, free.getsockname()[1])
+    out_of_reach(monkeypatch, tmp_path)
     public = "MajajHong2015.public, MajajHong2015.temporal.public"
     with pytest.raises(DataUnavailableError, match=f"is private: .* public: {public}$"):
         brainscore.load_data("MajajHong2015.private")
 
 
-@pytest.mark.parametrize("status", [404, 503])
-def test_storage_in_trouble(stored, status):
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (404, "is not where this version of Brain-Score looks for it; install a newer"),
+        (503, r"could not .* \(.*503.*; try again later"),
+    ],
+)
+def test_storage_in_trouble(stored, status, said):
     stored[2].status = status
-    with pytest.raises(
-        DataUnavailableError, match=rf"could not .* \(.*{status}.*; try again later"
-    ):
+    with pytest.raises(DataUnavailableError, match=said):
         brainscore.load_data(NAME)
 
 

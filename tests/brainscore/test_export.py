@@ -22,7 +22,8 @@ import neurorec
 from neurorec.brainscore import Behaviour, NeurorecBrainModel, export, open_plugin, subject
 from neurorec.brainscore.overlay import overlay
 from neurorec.brainscore.plugin_metadata import is_recurrent
-from neurorec.brainscore.plugin_names import registered, taken
+from neurorec.brainscore.plugin_names import taken
+from neurorec.brainscore.plugin_registries import registered
 from neurorec.brainscore.region_maps import REGIONS as RECORDED
 from neurorec.brainscore.region_maps import default_regions
 from neurorec.models import adapters, build, load, preset, save

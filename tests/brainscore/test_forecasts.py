@@ -6,11 +6,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import neurorec
-from neurorec import datasets
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
@@ -21,6 +19,8 @@ from neurorec.brainscore import NeurorecBrainModel, benchmark, forecast, score
 from neurorec.brainscore import scoring as module
 from neurorec.models import build
 
+from .common import v4_session
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
 )
@@ -30,13 +30,7 @@ N_STIMULI = 12
 
 @pytest.fixture(scope="module")
 def v4(shared_data):
-    """Session 210325 of macaque V4, some of its images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        data = datasets.load("cowley-2023", session="210325")
-    shown = data.stimuli.select(slice(0, N_STIMULI))
-    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
-    return replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
+    return v4_session(shared_data, N_STIMULI)
 
 
 @pytest.fixture

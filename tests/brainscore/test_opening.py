@@ -5,12 +5,11 @@ import pytest
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
-
 from neurorec.brainscore import brainscore_identifiers, facts_of, local_benchmarks, open_benchmark
 from neurorec.brainscore.benchmark_facts import metric_name
-from neurorec.brainscore.opening import _causes, _unavailable
 from neurorec.datasets import DataUnavailableError
+
+from .storage import out_of_reach, serving
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
@@ -67,6 +66,7 @@ class TestBrainScores:
         known = brainscore_identifiers()
         assert {"MajajHong2015public.IT-pls", "MajajHong2015.IT-pls", "Kar2019-ost"} <= set(known)
         assert list(known) == sorted(set(known))
+        assert "Bracci2019_RSA-V1" not in known, "it is in a comment, and cannot be loaded"
 
     def test_unknown(self):
         with pytest.raises(
@@ -85,34 +85,29 @@ class TestBrainScores:
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     def test_offline(self, tmp_path, monkeypatch):
-        """With what really arrives when their storage cannot be reached."""
-        monkeypatch.setattr(
-            "brainscore_core.supported_data_standards.brainio.fetch._local_data_path", str(tmp_path)
-        )
-        # An address where nothing listens, so that it is so on every machine.
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        """What may be done about it, of theirs and without them."""
+        out_of_reach(monkeypatch, tmp_path)
         with pytest.raises(
-            DataUnavailableError, match="storage, which cannot be reached from here"
+            DataUnavailableError,
+            match=r"^MajajHong2015public.IT-pls: .* cannot be reached; connect to the network .*"
+            r"; benchmarks of local data \(cowley-2023@.*\) need no network$",
         ):
             open_benchmark("MajajHong2015public.IT-pls")
 
+    @pytest.mark.slow
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.parametrize(
-        ("code", "said"),
-        [("403", "are private"), ("AccessDenied", "are private"), ("404", "are not where this")],
+        ("status", "said"),
+        [
+            (403, r"^MajajHong2015.IT-pls is private: .*; public: .*MajajHong2015public.IT-pls.*;"),
+            (404, "is not where this version of Brain-Score looks for it"),
+        ],
     )
-    def test_refused(self, code, said):
-        """As boto3 says it, held as their download holds it."""
-        refusal = ClientError({"Error": {"Code": code}}, "HeadObject")
-        held = Exception([NoCredentialsError(), refusal])
-        found = _unavailable("MajajHong2015.IT-pls", list(_causes(held)))
-        assert isinstance(found, DataUnavailableError)
-        assert said in str(found)
-
-    def test_no_network_is_not_taken_for_a_refusal(self):
-        held = Exception([NoCredentialsError(), EndpointConnectionError(endpoint_url="x")])
-        assert "cannot be reached" in str(_unavailable("a", list(_causes(held))))
-        assert _unavailable("a", [ValueError("something else")]) is None
+    def test_refused(self, tmp_path, monkeypatch, status, said):
+        with serving(tmp_path, monkeypatch) as storage:
+            storage.status = status
+            with pytest.raises(DataUnavailableError, match=f"{said}.* need no network$"):
+                open_benchmark("MajajHong2015.IT-pls")
 
 
 @pytest.mark.parametrize(

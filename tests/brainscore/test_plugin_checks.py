@@ -11,7 +11,7 @@ pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it
 
 from neurorec.brainscore import check_plugin, export, open_plugin
 from neurorec.brainscore.plugin_checks import CHECKS, GENERIC
-from neurorec.brainscore.plugin_names import models_folder
+from neurorec.brainscore.plugin_registries import plugins_folder
 from neurorec.brainscore.plugin_tests import run_tests
 from neurorec.cli import app, run
 from neurorec.models import save
@@ -164,7 +164,7 @@ def test_without_pytest(folder, monkeypatch):
 
 def test_generic_tests_are_all_known():
     """So that each of those that Brain-Score has gets words of ours."""
-    text = (models_folder().parent / "model_helpers" / "generic_plugin_tests.py").read_text()
+    text = (plugins_folder().parent / "model_helpers" / "generic_plugin_tests.py").read_text()
     names = [line.split("(")[0][4:] for line in text.splitlines() if line.startswith("def test_")]
     assert set(names) == set(GENERIC)
 

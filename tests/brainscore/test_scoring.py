@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import neurorec
-from neurorec import datasets
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
@@ -32,6 +31,8 @@ from neurorec.brainscore import (
 from neurorec.brainscore import scoring as module
 from neurorec.models import build
 
+from .common import v4_session
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
 )
@@ -41,14 +42,8 @@ N_STIMULI = 40
 
 @pytest.fixture(scope="module")
 def v4(shared_data):
-    """Session 210325 of macaque V4, some of its images and neurons."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        data = datasets.load("cowley-2023", session="210325")
-    shown = data.stimuli.select(slice(0, N_STIMULI))
-    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
-    kept = data.assembly.isel(presentation=known, neuroid=slice(0, 12))
-    return replace(data, stimuli=shown, assembly=kept)
+    data = v4_session(shared_data, N_STIMULI)
+    return replace(data, assembly=data.assembly.isel(neuroid=slice(0, 12)))
 
 
 def in_time(data, *edges, region="V4"):
@@ -170,6 +165,20 @@ class TestScore:
         alone = score(model(), v4).table
         assert both["score"][1] == alone["score"][0] != both["score"][0]
 
+    def test_weights_are_digested_once(self, opened, monkeypatch):
+        """Not for each benchmark; a second time where a pass is kept by their digest."""
+        asked = []
+        of = NeurorecBrainModel.identifier.fget
+        counted = property(lambda self: asked.append(1) or of(self))
+        monkeypatch.setattr(NeurorecBrainModel, "identifier", counted)
+        numbers = []
+        for edges in ([40, 60], [40, 60, 80]):
+            calls = [opened(0, edge) for edge in edges]
+            score(model(), calls, force=True)
+            numbers.append(len(asked))
+            asked.clear()
+        assert numbers[0] == numbers[1]
+
     @pytest.mark.slow
     def test_several_models_and_what_subject_takes(self, opened):
         given = [model(), subject(network("ff"), {"V4": "a1"}, dt_ms=20)]
@@ -240,6 +249,11 @@ class TestFiles:
         score(model(seed=1), first, out=out, resume=True)
         assert len(called) == 2, "another model is another pair"
         assert len(Scores.from_json(out).pairs) == 3
+        before = out.stat().st_mtime_ns, out.read_bytes()
+        again = score(model(), [second, first], out=out, resume=True)
+        assert again.pairs == both.pairs[::-1]
+        assert (out.stat().st_mtime_ns, out.read_bytes()) == before
+        assert len(called) == 2, "nothing was missing"
 
     def test_a_model_known_by_its_name_alone_is_scored_again(self, opened, tmp_path):
         out, call = tmp_path / "s.json", opened(0, 100)
