@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final, final
 
 import numpy as np
+import torch
 import xarray as xr
 from jaxtyping import Float64
 from torch import Tensor
@@ -20,7 +21,7 @@ from neurorec.brainscore.products import tensor_of
 from neurorec.brainscore.regression import of_folds
 from neurorec.brainscore.span_time import everywhere, in_bins, stacked
 from neurorec.encoding.readout import SampleSpaceReadout
-from neurorec.gram import gram
+from neurorec.gram import gram, resolve_device
 
 import_brainscore()
 
@@ -75,7 +76,7 @@ class CrossTemporalMetric(AbstractPairMetric):
         other = mean_of_known(np.where(same, np.nan, grid), axis=(-2, -1))
         if self.kind == "generalization":
             return other
-        return mean_of_known(np.where(same, grid, np.nan), axis=(-2, -1)) - other
+        return np.asarray(mean_of_known(np.where(same, grid, np.nan), axis=(-2, -1)) - other)
 
 
 def _generalization(
@@ -83,7 +84,7 @@ def _generalization(
 ) -> Correlations:
     rows = stacked(features)
     rows -= rows.mean(axis=0)
-    everything = tensor_of(rows, within.device)
+    everything = torch.from_numpy(rows).to(resolve_device(within.device))
     y = tensor_of(responses.values, within.device)
     n, n_bins = len(responses), responses.sizes[TIME_BIN]
     for t in range(n_bins):
