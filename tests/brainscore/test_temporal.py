@@ -18,6 +18,7 @@ from neurorec.brainscore import (
     to_brainio,
 )
 from neurorec.brainscore.readouts import FixedRidge
+from neurorec.brainscore.temporal_benchmark import over_time
 from neurorec.encoding import Ridge
 
 # Of the number over all time bins, which is what the score of a benchmark is: their PLS stops
@@ -87,6 +88,66 @@ def test_the_score_of_brainscore(case, name, kind):
     exact = theirs(name, kind, *case, converged=True)
     raw = exact.attrs["raw"].transpose("split", "neuroid", "time_bin")
     np.testing.assert_allclose(score.attrs["raw"].values, raw.values, atol=CONVERGED[name])
+
+
+def quiet(target):
+    """Neuroid 2 spikes to few stimuli in the second bin, and on most held-out sets to none."""
+    values = target.values.copy()
+    values[:, 2, 1] = 3.0
+    values[::10, 2, 1] = 4.0
+    return target.copy(data=values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["spantime", "temporal"])
+def test_a_silent_neuroid_does_not_count_as_in_brainscore(case, kind):
+    source, target = case[0], quiet(case[1])
+    expected = theirs("ridge", kind, source, target)
+    score = temporal_metric(f"ridge-{kind}")(source, target)
+    raw = expected.attrs["raw"].transpose("split", "neuroid", "time_bin").values
+    silent = np.zeros(raw.shape, dtype=bool)
+    silent[:, 2, 1] = np.isnan(raw[:, 2, 1])
+    assert 0 < silent[:, 2, 1].sum() < 10
+    np.testing.assert_array_equal(np.isnan(raw), silent)
+    np.testing.assert_allclose(score.attrs["raw"].values, raw, atol=1e-9)
+    np.testing.assert_allclose(score.values, expected.values, atol=1e-9)
+    error = expected.attrs["error"].values
+    np.testing.assert_allclose(score.attrs["error"].values, error, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["cross-temporal", "temporal-generalization"])
+def test_a_silent_neuroid_does_not_count_in_a_grid(case, name):
+    """As in Brain-Score's metric of the responses in the same bin."""
+    from brainscore_vision import load_metric
+
+    source, target = case[0], quiet(case[1])
+    grid = temporal_metric(name)(source, target)
+    one = [a.isel(time_bin=1, drop=True) for a in (source, target)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own, of correlations with constants
+        expected = load_metric("ridge")(*one)
+    raw = expected.attrs["raw"].transpose("split", "neuroid").values
+    assert 0 < np.isnan(raw[:, 2]).sum() < 10
+    found = grid.attrs["raw"].transpose("split", "neuroid", "train_time", "test_time").values
+    np.testing.assert_allclose(found[:, :, 1, 1], raw, atol=1e-9)
+    assert float(grid[1, 1]) == pytest.approx(float(expected), abs=1e-9)
+    for train_time in range(N_BINS):
+        np.testing.assert_array_equal(np.isnan(found[:, :, train_time, 1]), np.isnan(raw))
+
+
+@pytest.mark.parametrize("name", sorted(set(OVER_TIME) - {"ridge-unique-late"}))
+def test_a_model_that_does_nothing_has_no_score(case, name):
+    from brainscore_core.metrics import Score
+
+    source, target = case
+    dead = source.copy(data=np.zeros_like(source.values))
+    score = temporal_metric(name, n_splits=2)(dead, target)
+    for values in (score, score.attrs["error"], score.attrs["raw"]):
+        assert np.isnan(values.values).all()
+    ceiling = Score(np.full(N_BINS, 0.8), dims=["time_bin"], coords={})
+    found = over_time(temporal_metric(name), score, ceiling)
+    assert np.isnan(float(found))
+    assert np.isnan(float(found.attrs["error"]))
 
 
 def test_one_readout_for_more_features_than_rows(rng):
