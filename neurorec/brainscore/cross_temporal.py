@@ -27,7 +27,7 @@ import_brainscore()
 
 from brainscore_core.metrics import Score  # noqa: E402
 
-Folds = Sequence[tuple[Rows, Rows]]
+Divisions = Sequence[tuple[Rows, Rows]]
 
 #: Correlations with the responses in all time bins, for each time bin of the model.
 Correlations = Iterator[Float64[np.ndarray, "split neuroid time_bin"]]
@@ -80,7 +80,7 @@ class CrossTemporalMetric(AbstractPairMetric):
 
 
 def _generalization(
-    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray, folds: Folds
+    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray, folds: Divisions
 ) -> Correlations:
     rows = stacked(features)
     rows -= rows.mean(axis=0)
@@ -111,7 +111,7 @@ def _table(products: Tensor, train: np.ndarray, test: np.ndarray, columns: np.nd
 
 
 def _predictivity(
-    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray, folds: Folds
+    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray, folds: Divisions
 ) -> Correlations:
     y = tensor_of(responses.values, within.device)
     for inner in gram(features, centred=True, device=within.device):

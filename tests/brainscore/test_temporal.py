@@ -13,13 +13,16 @@ from neurorec import assemblies
 from neurorec.brainscore import (
     TEMPORAL_METRICS,
     CrossTemporalMetric,
+    ObjectSolutionTimes,
+    UniqueLateMetric,
+    from_brainio,
     metric,
     temporal_metric,
     to_brainio,
 )
 from neurorec.brainscore.readouts import FixedRidge
 from neurorec.brainscore.temporal_benchmark import over_time
-from neurorec.encoding import Ridge
+from neurorec.encoding import Bootstrap, RandomSplits, Ridge, unique_variance
 
 # Of the number over all time bins, which is what the score of a benchmark is: their PLS stops
 # before it has converged, and the median of few neuroids in a single bin is further off.
@@ -189,6 +192,9 @@ def moving(rng, lag, n_bins=4):
 def test_the_diagonal_moves(rng, lag):
     grid = temporal_metric("cross-temporal", n_splits=2)(*moving(rng, lag))
     assert dict(grid.sizes) == {"train_time": 4, "test_time": 4}
+    for axis in grid.dims:
+        assert grid.attrs["raw"][f"{axis}_start"].values.tolist() == [70, 80, 90, 100]
+        assert grid.attrs["raw"][f"{axis}_end"].values.tolist() == [80, 90, 100, 110]
     best = grid.values.argmax(axis=0)
     # What the responses do in bin t the model does lag bins before, where there is such a bin.
     assert best[lag:].tolist() == list(range(4 - lag))
@@ -203,6 +209,8 @@ def test_a_grid_is_made_of_single_fits(case):
         one = (a.isel(time_bin=b, drop=True) for a, b in ((source, s), (target, t)))
         expected = metric("ridge", n_splits=2)(*one)
         assert float(grid[s, t]) == pytest.approx(float(expected), abs=1e-9)
+        for raw in (grid.attrs["raw"], expected.attrs["raw"]):
+            assert raw["neuroid_id"].values.tolist() == [f"n00{j}" for j in range(6)]
 
 
 def test_weights_move_to_other_times(case):
@@ -246,6 +254,39 @@ def test_only_dynamics_are_unique_to_late_time_bins(rng):
     # 60 held-out stimuli with nearly no noise is below (1 - R²) sqrt(2 / 60) < 0.1.
     np.testing.assert_allclose(scores[0], [0, 0.5], atol=0.2)
     np.testing.assert_allclose(scores[1], [0, 0], atol=0.05)
+
+
+def test_late_time_bins_begin_where_they_are_said_to(case):
+    """The same as of the activity itself, by the same divisions."""
+    options = {"n_splits": 2, "stratification_coord": None, "random_state": 3}
+    found = temporal_metric("ridge-unique-late", boundary_ms=75, train_size=0.8, **options)(*case)
+    expected = unique_variance(
+        *map(from_brainio, case),
+        boundary_ms=75,
+        splits=RandomSplits(n_splits=2, test_fraction=0.2, seed=3),
+        bootstrap=Bootstrap(n_draws=0),
+        device="cpu",
+    )
+    assert found.attrs["boundary_ms"] == 75
+    assert temporal_metric("ridge-unique-late", **options)(*case).attrs["boundary_ms"] == 85
+    unique = expected["value"].sel(part="unique_late")
+    np.testing.assert_allclose(found.attrs["raw"].values[0], unique.values, atol=1e-12)
+    np.testing.assert_allclose(found.values, unique.median("neuroid").values, atol=1e-12)
+
+
+@pytest.mark.parametrize("make_metric", [ObjectSolutionTimes, UniqueLateMetric])
+@pytest.mark.parametrize("over", ["object_name", None])
+def test_metrics_of_their_own_divide_stimuli_as_the_others(case, make_metric, over):
+    target = from_brainio(case[1])
+    options = {"n_splits": 4, "train_size": 0.7, "stratification_coord": over, "random_state": 5}
+    pairs = zip(
+        make_metric(**options).splits.split(target),
+        metric("ridge", **options).splits.split(target),
+        strict=True,
+    )
+    for found, expected in pairs:
+        for rows, other_rows in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(rows, other_rows)
 
 
 @pytest.mark.slow
