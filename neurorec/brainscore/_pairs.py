@@ -1,5 +1,7 @@
 """Model and responses as every metric takes them: plain, with the same stimuli in one order."""
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +16,7 @@ from neurorec.stats.correlation import is_constant
 
 import_brainscore()
 
+from brainscore_core.metrics import Metric, Score  # noqa: E402
 from brainscore_core.supported_data_standards.brainio.assemblies import (  # noqa: E402
     DataAssembly,
 )
@@ -71,6 +74,25 @@ def paired(source: DataAssembly, target: DataAssembly) -> tuple[xr.DataArray, xr
     return aligned(features, responses), responses
 
 
+class AbstractPairMetric(Metric):
+    """A metric of model and responses with the same stimuli and time bins."""
+
+    def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
+        """Score of the model ``source`` against the responses ``target``.
+
+        Raises
+        ------
+        ValueError
+            If they have different stimuli or time bins, a stimulus is repeated, or activity is not
+            finite.
+        """
+        return self.of_pair(*paired(source, target))
+
+    @abstractmethod
+    def of_pair(self, features: xr.DataArray, responses: xr.DataArray) -> Score:
+        """The same, of plain assemblies with the same stimuli in the same order."""
+
+
 def same_neuroids(assembly: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
     """The assembly with its neuroids in the order of another.
 
@@ -100,3 +122,14 @@ def correlations(
     """
     undefined = is_constant(predicted) | is_constant(measured)
     return np.where(undefined, np.nan, pearson(predicted, measured))
+
+
+def correlations_of_folds(
+    predicted: Sequence[Float[np.ndarray, "..."]],
+    responses: xr.DataArray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> Float64[np.ndarray, "split neuroid time_bin"]:
+    """Correlations of the predictions (test, neuroid, time_bin) of each fold."""
+    measured = responses.values.astype(np.float64)
+    pairs = zip(predicted, folds, strict=True)
+    return np.stack([correlations(one, measured[test]) for one, (_, test) in pairs])

@@ -1,6 +1,6 @@
 """From one time to another: readouts of every time bin against the responses of every other."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, final
 
@@ -13,26 +13,28 @@ from torch import Tensor
 from neurorec._checks import check_option
 from neurorec.assemblies import NEUROID, TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore._pairs import paired
+from neurorec.brainscore._pairs import AbstractPairMetric, correlations_of_folds
+from neurorec.brainscore._scores import mean_of_known, over_neuroids
+from neurorec.brainscore.folds import Rows
 from neurorec.brainscore.metrics import SampleSpaceMetric
-from neurorec.brainscore.span_time import correlations, everywhere, stacked
+from neurorec.brainscore.products import tensor_of
+from neurorec.brainscore.regression import of_folds
+from neurorec.brainscore.span_time import everywhere, in_bins, stacked
 from neurorec.encoding.readout import SampleSpaceReadout
 from neurorec.gram import gram, resolve_device
-from neurorec.stats import pearson
 
 import_brainscore()
 
-from brainscore_core.metrics import Metric, Score  # noqa: E402
-from brainscore_core.supported_data_standards.brainio.assemblies import (  # noqa: E402
-    DataAssembly,
-)
+from brainscore_core.metrics import Score  # noqa: E402
 
-#: Correlations (split, neuroid, one time bin of the model, time bin) for each time bin of it.
-Rows = Iterator[Float64[np.ndarray, "split neuroid time_bin"]]
+Divisions = Sequence[tuple[Rows, Rows]]
+
+#: Correlations with the responses in all time bins, for each time bin of the model.
+Correlations = Iterator[Float64[np.ndarray, "split neuroid time_bin"]]
 
 
 @final
-class CrossTemporalMetric(Metric):
+class CrossTemporalMetric(AbstractPairMetric):
     r"""A grid of correlations over two times.
 
     Parameters
@@ -62,49 +64,41 @@ class CrossTemporalMetric(Metric):
         self.kind = check_option("kind", kind, KINDS)
         self.within = SampleSpaceMetric(readout, **options)
 
-    def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
-        """Score (train_time, test_time) of the model ``source``, the median over neuroids.
-
-        Raises
-        ------
-        ValueError
-            If they have different stimuli or time bins, a stimulus is repeated, or activity is not
-            finite.
-        """
-        features, responses = paired(source, target)
-        rows = list(KINDS[self.kind](self.within, features, responses))
+    def of_pair(self, features: xr.DataArray, responses: xr.DataArray) -> Score:
+        """Score (train_time, test_time), the median over neuroids."""
+        folds = list(self.within.splits.split(responses))
+        rows = list(KINDS[self.kind](self.within, features, responses, folds))
         return _score(np.stack(rows, axis=2), responses)
 
     def number(self, grid: Float64[np.ndarray, "*split train_time test_time"]) -> np.ndarray:
         """The mean over the grid that :class:`CrossTemporalMetric` describes; NaN are left out."""
         same = np.eye(grid.shape[-1], dtype=bool)
-        other = np.asarray(np.nanmean(np.where(same, np.nan, grid), axis=(-2, -1)))
+        other = mean_of_known(np.where(same, np.nan, grid), axis=(-2, -1))
         if self.kind == "generalization":
             return other
-        return np.asarray(np.nanmean(np.where(same, grid, np.nan), axis=(-2, -1)) - other)
+        return np.asarray(mean_of_known(np.where(same, grid, np.nan), axis=(-2, -1)) - other)
 
 
 def _generalization(
-    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray
-) -> Rows:
-    device = resolve_device(within.device)
+    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray, folds: Divisions
+) -> Correlations:
     rows = stacked(features)
     rows -= rows.mean(axis=0)
-    everything = torch.from_numpy(rows).to(device)
-    y = torch.from_numpy(responses.values.astype(np.float64)).to(device)
+    everything = torch.from_numpy(rows).to(resolve_device(within.device))
+    y = tensor_of(responses.values, within.device)
     n, n_bins = len(responses), responses.sizes[TIME_BIN]
     for t in range(n_bins):
         # Of all inner products only those with one time bin are held.
         products = everything @ everything[t * n : (t + 1) * n].mT
-        scores = []
-        for train, test in within.splits.split(responses):
+        predicted = []
+        for train, test in folds:
             table = _table(products, t * n + train, everywhere(test, n, n_bins), train)
             known, tried = np.arange(len(train)), np.arange(len(train), len(table))
             found = within.of_inner_products.predict_from_gram(
                 table, y[train, :, t, None], known, tried
             )
-            scores.append(correlations(found.held_out[..., 0], responses, test))
-        yield np.stack(scores)
+            predicted.append(in_bins(found.held_out, n_bins))
+        yield correlations_of_folds(predicted, responses, folds)
 
 
 def _table(products: Tensor, train: np.ndarray, test: np.ndarray, columns: np.ndarray) -> Tensor:
@@ -117,20 +111,17 @@ def _table(products: Tensor, train: np.ndarray, test: np.ndarray, columns: np.nd
 
 
 def _predictivity(
-    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray
-) -> Rows:
-    device = resolve_device(within.device)
-    y = torch.from_numpy(responses.values.astype(np.float64)).to(device)
-    for one in gram(features, centred=True, device=within.device):
-        scores = []
-        for train, test in within.splits.split(responses):
-            found = within.of_inner_products.predict_from_gram(one, y, train, test).held_out
-            scores.append(pearson(found.cpu().numpy(), responses.values[test]))
-        yield np.stack(scores)
+    within: SampleSpaceMetric, features: xr.DataArray, responses: xr.DataArray, folds: Divisions
+) -> Correlations:
+    y = tensor_of(responses.values, within.device)
+    for inner in gram(features, centred=True, device=within.device):
+        predicted = of_folds(within.of_inner_products, inner, y, folds)
+        held_out = [one.cpu().numpy() for one in predicted]
+        yield correlations_of_folds(held_out, responses, folds)
 
 
 #: Every kind of grid. Tests run over this table.
-KINDS: Final[Mapping[str, Callable[..., Rows]]] = MappingProxyType(
+KINDS: Final[Mapping[str, Callable[..., Correlations]]] = MappingProxyType(
     {"generalization": _generalization, "predictivity": _predictivity}
 )
 
@@ -146,13 +137,4 @@ def _score(
         for axis in axes
         for limit in ("start", "end")
     }
-    raw = Score(
-        scores,
-        coords={"split": np.arange(len(scores))} | labels | limits,
-        dims=("split", NEUROID, *axes),
-    )
-    medians = raw.median(NEUROID)
-    score = medians.mean("split")
-    score.attrs["raw"] = raw
-    score.attrs["error"] = medians.std("split") / np.sqrt(len(scores))
-    return score
+    return over_neuroids(scores, (NEUROID, *axes), labels | limits)

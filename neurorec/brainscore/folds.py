@@ -37,7 +37,7 @@ class Folds:
     Raises
     ------
     ValueError
-        If an option is unknown, or asks for another division than one of stimuli.
+        If an option is unknown, asks for another division than one of stimuli, or for none.
     """
 
     def __init__(
@@ -54,15 +54,13 @@ class Folds:
                 f"crossvalidation_kwargs has {unknown}; metrics in sample space divide stimuli "
                 f"and take {sorted(known)}"
             )
+        if options.get("splits", 1) < 1:
+            raise ValueError(f"splits must be at least 1, got {options['splits']}")
         self.stratification_coord = options.get(
             "stratification_coord", Split.Defaults.stratification_coord
         )
         self._split = Split(**options)
-        self.described = self._in_words(options)
-
-    def _in_words(self, options: Mapping[str, Any]) -> str:
-        n = options.get("splits", Split.Defaults.splits)
-        return f"{n} {'folds' if options.get('kfold') else 'splits'}"
+        self.described = _in_words(options)
 
     def split(self, responses: xr.DataArray) -> Iterator[tuple[Rows, Rows]]:
         """Yield rows of training and of held-out stimuli, both in ascending order.
@@ -70,14 +68,15 @@ class Folds:
         Raises
         ------
         ValueError
-            If the stimuli lack the column that the sets are balanced over.
+            If the stimuli lack the column that the sets are balanced over, or are too few for the
+            sets.
         """
         ids = responses["stimulus_id"].values
         columns = {"stimulus_id": (PRESENTATION, ids)}
         if self.stratification_coord:
             name = self.stratification_coord
             columns[name] = (PRESENTATION, stimulus_column(responses, name))
-        values, divided = self._split.build_splits(
+        values, divided = self._drawn(
             xr.DataArray(np.zeros(len(ids)), coords=columns, dims=PRESENTATION)
         )
         order = np.argsort(ids, kind="stable")
@@ -85,3 +84,34 @@ class Folds:
         rows = order[np.searchsorted(ids[order], values["stimulus_id"].values)]
         for train, test in divided:
             yield np.sort(rows[train]), np.sort(rows[test])
+
+    def _drawn(self, stimuli: xr.DataArray) -> tuple[xr.DataArray, list[tuple[Rows, Rows]]]:
+        try:
+            return self._split.build_splits(stimuli)
+        except ValueError as error:
+            over = self.stratification_coord
+            balanced = f" balanced over {over!r}" if over else ""
+            raise ValueError(
+                f"{stimuli.size} stimuli cannot be divided into {self.described}{balanced}: "
+                f"{str(error).rstrip('.')}; give more stimuli, or sets of other sizes"
+                + (", or stratification_coord=None" if over else "")
+            ) from None
+
+
+def _in_words(options: Mapping[str, Any]) -> str:
+    n = options.get("splits", Split.Defaults.splits)
+    return f"{n} {'folds' if options.get('kfold') else 'splits'}"
+
+
+def shuffled(
+    *, n_splits: int, train_size: float, stratification_coord: str | None, random_state: int
+) -> Folds:
+    """Random divisions, by the names that our metrics have for their options."""
+    return Folds(
+        {
+            "splits": n_splits,
+            "train_size": train_size,
+            "stratification_coord": stratification_coord,
+            "random_state": random_state,
+        }
+    )

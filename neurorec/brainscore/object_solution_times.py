@@ -10,9 +10,9 @@ from neurorec import assemblies
 from neurorec.assemblies import PRESENTATION
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.assemblies import from_brainio
+from neurorec.brainscore.folds import shuffled
 from neurorec.dynamics.image_scores import OST_PENALTY, ImageDecoder, d_primes, object_codes
 from neurorec.dynamics.object_solution import rank_correlation, solution_times, solved_by_both
-from neurorec.encoding import RandomSplits
 from neurorec.populations import as_population
 
 import_brainscore()
@@ -74,11 +74,11 @@ class ObjectSolutionTimes(Metric):
         device: str = "cpu",
     ) -> None:
         self.decoder = ImageDecoder(label=label, penalty=penalty, device=device)
-        self.splits = RandomSplits(
+        self.splits = shuffled(
             n_splits=n_splits,
-            test_fraction=1 - train_size,
-            seed=random_state,
-            stratify=stratification_coord,
+            train_size=train_size,
+            stratification_coord=stratification_coord,
+            random_state=random_state,
         )
 
     def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:

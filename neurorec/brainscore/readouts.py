@@ -1,5 +1,6 @@
 """Readouts that only Brain-Score's metrics are made of."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -18,23 +19,18 @@ from neurorec.encoding.ridge_solver import (
     CentredBlocks,
     basis_from_blocks,
     basis_from_features,
-    basis_from_gram,
     centred_blocks,
     indices,
     predictions,
     rotated,
 )
 
+Known = Float[Tensor, "train neuroid time_bin"]
+HeldOut = Float[Tensor, "test neuroid time_bin"]
 
-@final
-@dataclass(frozen=True)
-class LeastSquares:
-    """Least squares with an intercept; of least norm where features outnumber stimuli.
 
-    Inner products hold half the digits of features: directions of less than about 1e-6 of the
-    largest singular value count as absent, where a factorisation of the features would go on to
-    1e-16. Responses are what they are.
-    """
+class AbstractEigenbasisReadout(ABC):
+    """A readout with an intercept, of the eigenbasis of centred training features."""
 
     def predict_from_gram(
         self,
@@ -44,8 +40,9 @@ class LeastSquares:
         test: np.ndarray,
     ) -> Prediction:
         """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
-        basis = basis_from_gram(gram, indices(train, gram), indices(test, gram))
-        return _fitted(basis, responses, train)
+        train_, test_ = indices(train, gram), indices(test, gram)
+        blocks = centred_blocks(gram, train_, test_)
+        return Prediction(self.of_blocks(blocks, responses[train_]))
 
     def predict_from_features(
         self,
@@ -55,23 +52,44 @@ class LeastSquares:
         test: np.ndarray,
     ) -> Prediction:
         """The same, for fewer features than stimuli."""
-        basis = basis_from_features(features, indices(train, features), indices(test, features))
-        return _fitted(basis, responses, train)
+        train_, test_ = indices(train, features), indices(test, features)
+        basis = basis_from_features(features, train_, test_)
+        return Prediction(self.of_basis(basis, responses[train_]))
+
+    def of_blocks(self, blocks: CentredBlocks, known: Known) -> HeldOut:
+        """Predictions from inner products that are centred."""
+        return self.of_basis(basis_from_blocks(blocks), known)
+
+    @abstractmethod
+    def of_basis(self, basis: Basis, known: Known) -> HeldOut:
+        """Predictions from the basis."""
 
 
-def _fitted(
-    basis: Basis, responses: Tensor, train: np.ndarray, penalty: float | int = 0.0
-) -> Prediction:
-    known = responses[indices(train, responses)]
+def _penalised(basis: Basis, known: Known, penalty: float | int) -> HeldOut:
     columns = known.flatten(start_dim=1)
     penalties = columns.new_full((columns.shape[1],), float(penalty))
     held_out = predictions(basis, rotated(basis, columns), penalties)
-    return Prediction(held_out.reshape(-1, *known.shape[1:]))
+    return held_out.reshape(-1, *known.shape[1:])
 
 
 @final
 @dataclass(frozen=True)
-class FixedRidge:
+class LeastSquares(AbstractEigenbasisReadout):
+    """Least squares with an intercept; of least norm where features outnumber stimuli.
+
+    Inner products hold half the digits of features: directions of less than about 1e-6 of the
+    largest singular value count as absent, where a factorisation of the features would go on to
+    1e-16. Responses are what they are.
+    """
+
+    def of_basis(self, basis: Basis, known: Known) -> HeldOut:
+        """Predictions from the basis."""
+        return _penalised(basis, known, 0.0)
+
+
+@final
+@dataclass(frozen=True)
+class FixedRidge(AbstractEigenbasisReadout):
     r"""Ridge with an intercept and one penalty that is given.
 
     .. math:: \hat y = \bar y + k^\top (K + \lambda I)^{-1} (y - \bar y)
@@ -90,45 +108,32 @@ class FixedRidge:
         if not 0 <= self.penalty < float("inf"):
             raise ValueError(f"alpha must be a number that is not negative, got {self.penalty}")
 
-    def predict_from_gram(
-        self,
-        gram: Float[Tensor, "row row"],
-        responses: Float[Tensor, "stimulus neuroid time_bin"],
-        train: np.ndarray,
-        test: np.ndarray,
-    ) -> Prediction:
-        """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
-        train_, test_ = indices(train, gram), indices(test, gram)
-        inner, cross, size = centred_blocks(gram, train_, test_)
+    def of_blocks(self, blocks: CentredBlocks, known: Known) -> HeldOut:
+        """Predictions from inner products that are centred."""
+        inner, cross, size = blocks
         rounding = len(inner) * torch.finfo(inner.dtype).eps * size
         penalised = inner.clone()
         penalised.diagonal().add_(float(self.penalty))
         factor, failed = torch.linalg.cholesky_ex(penalised)
         if self.penalty <= rounding or bool(failed):
             # Less than what inner products are known to: directions without variance must go.
-            basis = basis_from_blocks(CentredBlocks(inner, cross, size))
-            return _fitted(basis, responses, train, self.penalty)
-        known = responses[train_]
-        weights = torch.cholesky_solve(cross.mT, factor)  # (train, test)
+            return super().of_blocks(blocks, known)
         columns = (known - known.mean(dim=0)).flatten(start_dim=1)
-        held_out = (weights.mT @ columns).reshape(-1, *known.shape[1:])
-        return Prediction(held_out + known.mean(dim=0))
+        # Solved is for whichever are fewer, held-out stimuli or columns.
+        if len(cross) <= columns.shape[1]:
+            held_out = torch.cholesky_solve(cross.mT, factor).mT @ columns
+        else:
+            held_out = cross @ torch.cholesky_solve(columns, factor)
+        return held_out.reshape(-1, *known.shape[1:]) + known.mean(dim=0)
 
-    def predict_from_features(
-        self,
-        features: Float[Tensor, "row feature"],
-        responses: Float[Tensor, "stimulus neuroid time_bin"],
-        train: np.ndarray,
-        test: np.ndarray,
-    ) -> Prediction:
-        """The same, for fewer features than stimuli."""
-        basis = basis_from_features(features, indices(train, features), indices(test, features))
-        return _fitted(basis, responses, train, self.penalty)
+    def of_basis(self, basis: Basis, known: Known) -> HeldOut:
+        """Predictions from the basis."""
+        return _penalised(basis, known, self.penalty)
 
 
 @final
 @dataclass(frozen=True)
-class SharedPenaltyRidge:
+class SharedPenaltyRidge(AbstractEigenbasisReadout):
     r"""Ridge with one penalty for all targets, of least error when each stimulus is left out.
 
     .. math:: \min_\lambda \sum_{ij} \left( \frac{y_{ij} - \hat y_{ij}}{1 - h_i} \right)^2
@@ -143,37 +148,15 @@ class SharedPenaltyRidge:
 
     penalties: Sequence[float | int]
 
-    def predict_from_gram(
-        self,
-        gram: Float[Tensor, "row row"],
-        responses: Float[Tensor, "stimulus neuroid time_bin"],
-        train: np.ndarray,
-        test: np.ndarray,
-    ) -> Prediction:
-        """Fit on the stimuli ``train`` and predict the stimuli ``test``."""
-        basis = basis_from_gram(gram, indices(train, gram), indices(test, gram))
-        return self._chosen(basis, responses, train)
-
-    def predict_from_features(
-        self,
-        features: Float[Tensor, "row feature"],
-        responses: Float[Tensor, "stimulus neuroid time_bin"],
-        train: np.ndarray,
-        test: np.ndarray,
-    ) -> Prediction:
-        """The same, for fewer features than stimuli."""
-        basis = basis_from_features(features, indices(train, features), indices(test, features))
-        return self._chosen(basis, responses, train)
-
-    def _chosen(self, basis: Basis, responses: Tensor, train: np.ndarray) -> Prediction:
-        known = responses[indices(train, responses)]
+    def of_basis(self, basis: Basis, known: Known) -> HeldOut:
+        """Predictions from the basis, of each time bin with a penalty of its own."""
         held_out = []
         for columns in known.unbind(dim=2):
             within = rotated(basis, columns)
             penalties = checked_penalties(self.penalties, columns.device)
             best = least_leave_one_out(residuals(basis, columns, within), penalties)
             held_out.append(predictions(basis, within, best.expand(columns.shape[1])))
-        return Prediction(torch.stack(held_out, dim=2))
+        return torch.stack(held_out, dim=2)
 
 
 def least_leave_one_out(rest: Residuals, penalties: Float[Tensor, " penalty"]) -> Float[Tensor, ""]:

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float64
 from torch import Tensor
 
-from neurorec.assemblies import NEUROID, PRESENTATION, columns_of
+from neurorec.assemblies import PRESENTATION
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore._pairs import aligned, correlations, plain, same_neuroids
 from neurorec.brainscore._scores import neuroid_score
@@ -150,20 +150,7 @@ class SampleSpaceSplitMetric(Metric):
         folds = [(np.arange(n_train), np.arange(n_train, n))]
         known_values = known.values.astype(np.float64)
         predicted = held_out(self.readout, features, known_values, folds, self.device)
-        return _split_score(correlations(predicted[0], measured), known)
-
-
-def _split_score(r: Float64[np.ndarray, "neuroid time_bin"], known: xr.DataArray) -> Score:
-    labels = {name: (NEUROID, values) for name, values in columns_of(known, NEUROID).items()}
-    static = r.shape[1] == 1
-    raw = Score(
-        r[:, 0] if static else r,
-        coords=labels,
-        dims=(NEUROID,) if static else (NEUROID, "time_bin"),
-    )
-    score = raw.median(NEUROID)
-    score.attrs["raw"] = raw
-    return score
+        return neuroid_score(correlations(predicted[0], measured), known)
 
 
 def score_of_folds(

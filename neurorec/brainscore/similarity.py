@@ -10,7 +10,8 @@ from jaxtyping import Float64
 from scipy.stats import rankdata
 
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore._pairs import aligned, plain
+from neurorec.brainscore._pairs import paired
+from neurorec.brainscore._scores import over_splits
 from neurorec.brainscore.folds import Folds
 from neurorec.brainscore.products import Products, products_of
 from neurorec.geometry.dissimilarity import DISSIMILARITIES
@@ -69,8 +70,7 @@ class SimilarityMetric(Metric):
             If stimuli differ or are repeated, there are several time bins, or activity is not
             finite.
         """
-        first, second = plain(assembly1), plain(assembly2)
-        first = aligned(first, second)
+        first, second = paired(assembly1, assembly2)
         if second.sizes["time_bin"] != 1:
             raise ValueError(
                 f"this metric compares one time bin, got {second.sizes['time_bin']}; select one, "
@@ -91,11 +91,7 @@ class SimilarityMetric(Metric):
             ],
             dims=("split",),
         )
-        scores = scores.assign_coords(split=np.arange(len(scores)))
-        score = scores.mean("split")
-        score.attrs["raw"] = scores
-        score.attrs["error"] = scores.std("split") / np.sqrt(len(scores))
-        return score
+        return over_splits(scores.assign_coords(split=np.arange(len(scores))))
 
 
 def inner_products(products: Products) -> Square:

@@ -11,23 +11,20 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore._pairs import paired
+from neurorec.brainscore._pairs import AbstractPairMetric, correlations_of_folds
 from neurorec.brainscore._scores import neuroid_score
 from neurorec.brainscore.metrics import SampleSpaceMetric
+from neurorec.brainscore.products import tensor_of
 from neurorec.encoding.readout import Prediction, SampleSpaceReadout
 from neurorec.gram import gram, resolve_device
-from neurorec.stats import pearson
 
 import_brainscore()
 
-from brainscore_core.metrics import Metric, Score  # noqa: E402
-from brainscore_core.supported_data_standards.brainio.assemblies import (  # noqa: E402
-    DataAssembly,
-)
+from brainscore_core.metrics import Score  # noqa: E402
 
 
 @final
-class SpanTimeMetric(Metric):
+class SpanTimeMetric(AbstractPairMetric):
     r"""Correlation with what one readout predicts in each time bin.
 
     .. math:: \min_{W, b} \; \sum_t \lVert Y_t - X_t W - b \rVert^2 + \dots
@@ -50,26 +47,17 @@ class SpanTimeMetric(Metric):
     def __init__(self, readout: SampleSpaceReadout, **options: Any) -> None:
         self.within = SampleSpaceMetric(readout, **options)
 
-    def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
-        """Score of the model ``source``, over ``time_bin``.
-
-        Raises
-        ------
-        ValueError
-            If they have different stimuli or time bins, a stimulus is repeated, or activity is not
-            finite.
-        """
-        features, responses = paired(source, target)
+    def of_pair(self, features: xr.DataArray, responses: xr.DataArray) -> Score:
+        """Score over ``time_bin``."""
         predict = _predictor(self.within, stacked(features))
-        columns = torch.from_numpy(stacked(responses)[:, :, None])
-        columns = columns.to(resolve_device(self.within.device))
+        columns = tensor_of(stacked(responses)[:, :, None], self.within.device)
         n, n_bins = len(responses), responses.sizes["time_bin"]
-        scores = []
-        for train, test in self.within.splits.split(responses):
-            fitted, tried = (everywhere(part, n, n_bins) for part in (train, test))
-            held_out = predict(columns, fitted, tried).held_out
-            scores.append(correlations(held_out[..., 0], responses, test))
-        return neuroid_score(np.stack(scores), responses)
+        folds = list(self.within.splits.split(responses))
+        predicted = []
+        for fold in folds:
+            train, test = (everywhere(part, n, n_bins) for part in fold)
+            predicted.append(in_bins(predict(columns, train, test).held_out, n_bins))
+        return neuroid_score(correlations_of_folds(predicted, responses, folds), responses)
 
 
 def _predictor(
@@ -104,11 +92,8 @@ def everywhere(
     return (n_stimuli * np.arange(n_bins)[:, None] + stimuli).ravel()
 
 
-def correlations(
-    predicted: Float64[Tensor, "row neuroid"],
-    responses: xr.DataArray,
-    test: Int64[np.ndarray, " stimulus"],
-) -> Float64[np.ndarray, "neuroid time_bin"]:
-    """Pearson's r of predictions for the stimuli ``test``, one bin after the other."""
-    values = predicted.cpu().numpy().reshape(-1, len(test), predicted.shape[1])
-    return pearson(values.transpose(1, 2, 0), responses.values[test])
+def in_bins(
+    rows: Float64[Tensor, "row neuroid 1"], n_bins: int
+) -> Float64[np.ndarray, "stimulus neuroid time_bin"]:
+    """Predictions of rows that lie one time bin after the other."""
+    return rows.cpu().numpy().reshape(n_bins, -1, rows.shape[1]).transpose(1, 2, 0)

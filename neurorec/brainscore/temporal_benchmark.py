@@ -10,6 +10,7 @@ import xarray as xr
 
 from neurorec.assemblies import NEUROID, PRESENTATION
 from neurorec.brainscore._import import import_brainscore
+from neurorec.brainscore._scores import mean_of_known, over_splits
 from neurorec.brainscore.cross_temporal import CrossTemporalMetric
 from neurorec.brainscore.object_solution_times import I1
 from neurorec.brainscore.unique_late import UniqueLateMetric
@@ -127,8 +128,9 @@ def over_time(metric: Metric, raw: Score, ceiling: Score) -> Score:
 
     as Brain-Score's temporal benchmarks have it; grids of correlations and unique variances are
     brought to a number as their metrics say. Time bins whose ceiling is not above 0, as before the
-    response begins, have no score and are left out of the mean; those of a small one have a large
-    and uncertain score, so that bins are to be chosen where neurons respond.
+    response begins, have no score and are left out of the mean, and so are those without a
+    correlation, because model or neuroids do not vary; those of a small ceiling have a large and
+    uncertain score, so that bins are to be chosen where neurons respond.
 
     Returns
     -------
@@ -164,8 +166,8 @@ def over_time(metric: Metric, raw: Score, ceiling: Score) -> Score:
     each = raw.attrs.get("raw")
     if each is not None and each.sizes.get("split", 1) > 1:
         medians = each.median(NEUROID).transpose("split", *raw.dims).values
-        of_splits = number(corrected(medians, limits))
-        score.attrs["error"] = Score(of_splits.std() / np.sqrt(len(of_splits)))
+        of_splits = Score(number(corrected(medians, limits)), dims=["split"], coords={})
+        score.attrs["error"] = over_splits(of_splits).attrs["error"]
     score.attrs["n_time_bins_without_ceiling"] = int((~counts).sum())
     return score
 
@@ -175,12 +177,8 @@ def _rules(metric: Metric) -> tuple[Callable[[Any, Any], np.ndarray], Callable[[
     if isinstance(metric, CrossTemporalMetric):
         return (lambda r, c: r * np.abs(r) / c), metric.number
     if isinstance(metric, UniqueLateMetric):
-        return (lambda variance, c: variance / c), _mean
-    return (lambda r, c: r**2 / c), _mean
-
-
-def _mean(per_bin: np.ndarray) -> np.ndarray:
-    return np.asarray(np.nanmean(per_bin, axis=-1))
+        return (lambda variance, c: variance / c), mean_of_known
+    return (lambda r, c: r**2 / c), mean_of_known
 
 
 def _like(score: Score, values: np.ndarray, **attrs: Any) -> Score:

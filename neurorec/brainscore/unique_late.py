@@ -3,23 +3,22 @@
 from typing import final
 
 import numpy as np
+import xarray as xr
 
 from neurorec.assemblies import NEUROID
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore._pairs import paired
+from neurorec.brainscore._pairs import AbstractPairMetric
 from neurorec.brainscore._scores import neuroid_score
-from neurorec.encoding import Bootstrap, RandomSplits, unique_variance
+from neurorec.brainscore.folds import shuffled
+from neurorec.encoding import Bootstrap, unique_variance
 
 import_brainscore()
 
-from brainscore_core.metrics import Metric, Score  # noqa: E402
-from brainscore_core.supported_data_standards.brainio.assemblies import (  # noqa: E402
-    DataAssembly,
-)
+from brainscore_core.metrics import Score  # noqa: E402
 
 
 @final
-class UniqueLateMetric(Metric):
+class UniqueLateMetric(AbstractPairMetric):
     r"""Variance that late time bins of a model explain beyond early ones, in each time bin.
 
     .. math:: U = R^2_{\mathrm{early} + \mathrm{late}} - R^2_\mathrm{early}
@@ -49,24 +48,22 @@ class UniqueLateMetric(Metric):
         device: str = "cpu",
     ) -> None:
         self.boundary_ms = boundary_ms
-        self.splits = RandomSplits(
+        self.splits = shuffled(
             n_splits=n_splits,
-            test_fraction=1 - train_size,
-            seed=random_state,
-            stratify=stratification_coord,
+            train_size=train_size,
+            stratification_coord=stratification_coord,
+            random_state=random_state,
         )
         self.device = device
 
-    def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
+    def of_pair(self, features: xr.DataArray, responses: xr.DataArray) -> Score:
         """Unique variance over ``time_bin`` of the responses.
 
         Raises
         ------
         ValueError
-            If they have different stimuli or time bins, a stimulus is repeated, activity is not
-            finite, or no time bin is early or none is late.
+            If no time bin is early or none is late.
         """
-        features, responses = paired(source, target)
         found = unique_variance(
             features,
             responses,

@@ -5,12 +5,14 @@ import re
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 pytest.importorskip("brainscore_vision", reason="brainscore-vision is not part of this stack")
 
 from neurorec import assemblies
-from neurorec.brainscore import METRICS, metric, to_brainio
+from neurorec.brainscore import METRICS, from_brainio, metric, to_brainio
 from neurorec.brainscore.ceiling_metric import InternalConsistency
+from neurorec.brainscore.folds import shuffled
 from neurorec.brainscore.metrics import PENALTIES, SPLIT_METRICS
 from neurorec.brainscore.readouts import FixedRidge, SharedPenaltyRidge
 from neurorec.brainscore.similarity import cka, unbiased_cka
@@ -54,6 +56,44 @@ def packed(rng):
 def test_options_that_cannot_be_had(name, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         metric(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_splits": 0}, "splits must be at least 1, got 0"),
+        (
+            {"stratification_coord": "stimulus_id"},
+            "24 stimuli cannot be divided into 10 splits balanced over 'stimulus_id': The least",
+        ),
+        ({"train_size": 0.95}, "give more stimuli, or sets of other sizes, or stratification_"),
+        ({"train_size": 1.5, "stratification_coord": None}, "24 stimuli cannot be divided into 10"),
+    ],
+    ids=["none", "single", "few", "share"],
+)
+def test_divisions_that_cannot_be_had(packed, options, message):
+    source = packed()
+    with pytest.raises(ValueError, match=message):
+        metric("ridge", **options)(source, source)
+
+
+@pytest.mark.parametrize("over", ["object_name", None])
+def test_options_of_divisions_are_those_of_brainscore(packed, over):
+    """Of 100 stimuli 0.57 are 56 to train on, as they round it."""
+    from brainscore_vision.metric_helpers.transformations import Split
+
+    stimuli = from_brainio(packed(n=100))
+    options = {"train_size": 0.57, "stratification_coord": over, "random_state": 5}
+    found = list(shuffled(n_splits=4, **options).split(stimuli))
+    order = np.arange(100)
+    coords = {k: ("presentation", stimuli[k].values) for k in ("stimulus_id", "object_name")}
+    _, expected = Split(splits=4, **options).build_splits(
+        xr.DataArray(order, coords=coords, dims="presentation")
+    )
+    assert [len(train) for train, _ in found] == [56] * 4
+    for one, other in zip(found, expected, strict=True):
+        for rows, other_rows in zip(one, other, strict=True):
+            np.testing.assert_array_equal(rows, np.sort(other_rows))
 
 
 def test_regression_options(packed):

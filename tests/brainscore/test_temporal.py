@@ -13,12 +13,16 @@ from neurorec import assemblies
 from neurorec.brainscore import (
     TEMPORAL_METRICS,
     CrossTemporalMetric,
+    ObjectSolutionTimes,
+    UniqueLateMetric,
+    from_brainio,
     metric,
     temporal_metric,
     to_brainio,
 )
 from neurorec.brainscore.readouts import FixedRidge
-from neurorec.encoding import Ridge
+from neurorec.brainscore.temporal_benchmark import over_time
+from neurorec.encoding import Bootstrap, RandomSplits, Ridge, unique_variance
 
 # Of the number over all time bins, which is what the score of a benchmark is: their PLS stops
 # before it has converged, and the median of few neuroids in a single bin is further off.
@@ -89,6 +93,66 @@ def test_the_score_of_brainscore(case, name, kind):
     np.testing.assert_allclose(score.attrs["raw"].values, raw.values, atol=CONVERGED[name])
 
 
+def quiet(target):
+    """Neuroid 2 spikes to few stimuli in the second bin, and on most held-out sets to none."""
+    values = target.values.copy()
+    values[:, 2, 1] = 3.0
+    values[::10, 2, 1] = 4.0
+    return target.copy(data=values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["spantime", "temporal"])
+def test_a_silent_neuroid_does_not_count_as_in_brainscore(case, kind):
+    source, target = case[0], quiet(case[1])
+    expected = theirs("ridge", kind, source, target)
+    score = temporal_metric(f"ridge-{kind}")(source, target)
+    raw = expected.attrs["raw"].transpose("split", "neuroid", "time_bin").values
+    silent = np.zeros(raw.shape, dtype=bool)
+    silent[:, 2, 1] = np.isnan(raw[:, 2, 1])
+    assert 0 < silent[:, 2, 1].sum() < 10
+    np.testing.assert_array_equal(np.isnan(raw), silent)
+    np.testing.assert_allclose(score.attrs["raw"].values, raw, atol=1e-9)
+    np.testing.assert_allclose(score.values, expected.values, atol=1e-9)
+    error = expected.attrs["error"].values
+    np.testing.assert_allclose(score.attrs["error"].values, error, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["cross-temporal", "temporal-generalization"])
+def test_a_silent_neuroid_does_not_count_in_a_grid(case, name):
+    """As in Brain-Score's metric of the responses in the same bin."""
+    from brainscore_vision import load_metric
+
+    source, target = case[0], quiet(case[1])
+    grid = temporal_metric(name)(source, target)
+    one = [a.isel(time_bin=1, drop=True) for a in (source, target)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own, of correlations with constants
+        expected = load_metric("ridge")(*one)
+    raw = expected.attrs["raw"].transpose("split", "neuroid").values
+    assert 0 < np.isnan(raw[:, 2]).sum() < 10
+    found = grid.attrs["raw"].transpose("split", "neuroid", "train_time", "test_time").values
+    np.testing.assert_allclose(found[:, :, 1, 1], raw, atol=1e-9)
+    assert float(grid[1, 1]) == pytest.approx(float(expected), abs=1e-9)
+    for train_time in range(N_BINS):
+        np.testing.assert_array_equal(np.isnan(found[:, :, train_time, 1]), np.isnan(raw))
+
+
+@pytest.mark.parametrize("name", sorted(set(OVER_TIME) - {"ridge-unique-late"}))
+def test_a_model_that_does_nothing_has_no_score(case, name):
+    from brainscore_core.metrics import Score
+
+    source, target = case
+    dead = source.copy(data=np.zeros_like(source.values))
+    score = temporal_metric(name, n_splits=2)(dead, target)
+    for values in (score, score.attrs["error"], score.attrs["raw"]):
+        assert np.isnan(values.values).all()
+    ceiling = Score(np.full(N_BINS, 0.8), dims=["time_bin"], coords={})
+    found = over_time(temporal_metric(name), score, ceiling)
+    assert np.isnan(float(found))
+    assert np.isnan(float(found.attrs["error"]))
+
+
 def test_one_readout_for_more_features_than_rows(rng):
     # 20 stimuli in 2 time bins are fewer rows than features, and the other way round.
     target = make(rng.normal(size=(20, 3, 2)), "n")
@@ -128,6 +192,9 @@ def moving(rng, lag, n_bins=4):
 def test_the_diagonal_moves(rng, lag):
     grid = temporal_metric("cross-temporal", n_splits=2)(*moving(rng, lag))
     assert dict(grid.sizes) == {"train_time": 4, "test_time": 4}
+    for axis in grid.dims:
+        assert grid.attrs["raw"][f"{axis}_start"].values.tolist() == [70, 80, 90, 100]
+        assert grid.attrs["raw"][f"{axis}_end"].values.tolist() == [80, 90, 100, 110]
     best = grid.values.argmax(axis=0)
     # What the responses do in bin t the model does lag bins before, where there is such a bin.
     assert best[lag:].tolist() == list(range(4 - lag))
@@ -142,6 +209,8 @@ def test_a_grid_is_made_of_single_fits(case):
         one = (a.isel(time_bin=b, drop=True) for a, b in ((source, s), (target, t)))
         expected = metric("ridge", n_splits=2)(*one)
         assert float(grid[s, t]) == pytest.approx(float(expected), abs=1e-9)
+        for raw in (grid.attrs["raw"], expected.attrs["raw"]):
+            assert raw["neuroid_id"].values.tolist() == [f"n00{j}" for j in range(6)]
 
 
 def test_weights_move_to_other_times(case):
@@ -185,6 +254,39 @@ def test_only_dynamics_are_unique_to_late_time_bins(rng):
     # 60 held-out stimuli with nearly no noise is below (1 - R²) sqrt(2 / 60) < 0.1.
     np.testing.assert_allclose(scores[0], [0, 0.5], atol=0.2)
     np.testing.assert_allclose(scores[1], [0, 0], atol=0.05)
+
+
+def test_late_time_bins_begin_where_they_are_said_to(case):
+    """The same as of the activity itself, by the same divisions."""
+    options = {"n_splits": 2, "stratification_coord": None, "random_state": 3}
+    found = temporal_metric("ridge-unique-late", boundary_ms=75, train_size=0.8, **options)(*case)
+    expected = unique_variance(
+        *map(from_brainio, case),
+        boundary_ms=75,
+        splits=RandomSplits(n_splits=2, test_fraction=0.2, seed=3),
+        bootstrap=Bootstrap(n_draws=0),
+        device="cpu",
+    )
+    assert found.attrs["boundary_ms"] == 75
+    assert temporal_metric("ridge-unique-late", **options)(*case).attrs["boundary_ms"] == 85
+    unique = expected["value"].sel(part="unique_late")
+    np.testing.assert_allclose(found.attrs["raw"].values[0], unique.values, atol=1e-12)
+    np.testing.assert_allclose(found.values, unique.median("neuroid").values, atol=1e-12)
+
+
+@pytest.mark.parametrize("make_metric", [ObjectSolutionTimes, UniqueLateMetric])
+@pytest.mark.parametrize("over", ["object_name", None])
+def test_metrics_of_their_own_divide_stimuli_as_the_others(case, make_metric, over):
+    target = from_brainio(case[1])
+    options = {"n_splits": 4, "train_size": 0.7, "stratification_coord": over, "random_state": 5}
+    pairs = zip(
+        make_metric(**options).splits.split(target),
+        metric("ridge", **options).splits.split(target),
+        strict=True,
+    )
+    for found, expected in pairs:
+        for rows, other_rows in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(rows, other_rows)
 
 
 @pytest.mark.slow

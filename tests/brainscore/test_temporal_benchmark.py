@@ -22,6 +22,7 @@ from neurorec.brainscore import (
     temporal_metric,
     to_brainio,
 )
+from neurorec.brainscore.rebinning import rebinned
 from neurorec.brainscore.temporal_benchmark import over_time
 from neurorec.models import build
 
@@ -91,7 +92,59 @@ def test_one_number_over_all_time_bins(recordings, subject, tmp_path):
     assert float(score.attrs["raw"]) == pytest.approx(raw.values[counts].mean(), abs=1e-12)
     assert float(score.attrs["ceiling"]) == pytest.approx(ceiling.values[counts].mean(), abs=1e-12)
     assert score.attrs["n_time_bins_without_ceiling"] == (~counts).sum()
-    assert 0 < float(score.attrs["error"]) < 0.2
+    of_splits = (raw.attrs["raw"].median("neuroid").values ** 2 / ceiling.values)[:, counts]
+    error = of_splits.mean(axis=1).std() / np.sqrt(10)
+    assert float(score.attrs["error"]) == pytest.approx(error, abs=1e-12)
+
+
+class Asked:
+    """A subject that notes what it is asked for."""
+
+    def __init__(self, seen=None, degrees=8):
+        self.seen, self.degrees, self.asked = seen, degrees, {}
+
+    def visual_degrees(self):
+        return self.degrees
+
+    def start_recording(self, region, time_bins):
+        self.asked |= {"region": region, "time_bins": [tuple(one) for one in time_bins]}
+
+    def look_at(self, stimuli, number_of_trials):
+        self.asked |= {"stimuli": stimuli.identifier, "trials": number_of_trials}
+        return self.seen
+
+
+# Of their StimulusSet, to which paths are given as attributes.
+@pytest.mark.filterwarnings("ignore:Pandas doesn't allow columns to be created:UserWarning")
+def test_what_a_subject_is_asked_for(recordings, tmp_path, monkeypatch):
+    from brainscore_vision.benchmark_helpers import screen
+
+    monkeypatch.setattr(screen, "root_path", tmp_path / "screen")
+    monkeypatch.setenv("RESULTCACHING_DISABLE", "1")
+    call = benchmark(
+        recordings,
+        metric="ridge-temporal",
+        folder=tmp_path,
+        number_of_trials=3,
+        visual_degrees=4,
+        time_bins=[(20, 40), (60, 100)],
+    )
+    subject = Asked(seen=call._assembly)
+    assert float(call(subject)) > 0.5  # the responses themselves
+    assert subject.asked.pop("stimuli").endswith("--target8.00--source4.00")
+    assert subject.asked == {"region": "IT", "time_bins": [(20, 40), (60, 100)], "trials": 3}
+
+
+def test_folds_of_images(recordings, tmp_path):
+    call = benchmark(recordings, metric="ost", folder=tmp_path)
+    assert call.decoder.n_folds == 10
+    few = replace(recordings, assembly=recordings.assembly[: 4 * 9])
+    # Of nine images of two objects there are five and four.
+    assert benchmark(few, metric="ost", folder=tmp_path).decoder.n_folds == 4
+    assert call.threshold == 1.0
+    known = recordings.assembly.assign_coords(i1=("presentation", np.ones(4 * N_IMAGES)))
+    of_monkeys = benchmark(replace(recordings, assembly=known), metric="ost", folder=tmp_path)
+    assert of_monkeys.threshold == "i1"
 
 
 @pytest.mark.slow
@@ -117,8 +170,23 @@ def test_the_time_bins_are_those_that_were_asked_for(recordings, tmp_path):
     assert (
         len({wide.identifier, chosen.identifier, benchmark(recordings, **options).identifier}) == 3
     )
+    for starts, ends, of in (([0, 40, 80], [40, 80, 120], wide), ([0, 40], [60, 60], chosen)):
+        assert of._assembly["time_bin_start"].values.tolist() == starts
+        assert of._assembly["time_bin_end"].values.tolist() == ends
     one = benchmark(recordings, time_bins=[(20, 100)], metric="ridge", folder=tmp_path)
     assert one._assembly.dims == ("presentation", "neuroid")
+
+
+def test_wider_bins_begin_with_the_data(recordings):
+    later = recordings.assembly.assign_coords(
+        time_bin_start=("time_bin", 60 + DT_MS * np.arange(6.0)),
+        time_bin_end=("time_bin", 80 + DT_MS * np.arange(6.0)),
+    )
+    wide = rebinned(later, rebin_ms=40)
+    assert wide["time_bin_start"].values.tolist() == [60, 100, 140]
+    assert wide["time_bin_end"].values.tolist() == [100, 140, 180]
+    rest = rebinned(later, rebin_ms=80)  # 40 ms at the end are left out
+    assert rest["time_bin_end"].values.tolist() == [140]
 
 
 @pytest.mark.slow
@@ -149,6 +217,12 @@ def test_a_time_bin_without_ceiling_has_no_score():
         score = scores_over([0.5, 0.5], ceiling=(nothing, 1.0))
         assert float(score) == pytest.approx(0.25)
         assert float(score.attrs["ceiling"]) == 1
+        score = scores_over([0.3, 0.5], ceiling=(nothing, 1.0))
+        assert float(score.attrs["raw"]) == 0.5
+        grid = scores_over(
+            [[0.3, 0.4], [0.5, 0.6]], name="temporal-generalization", ceiling=(nothing, 1)
+        )
+        assert float(grid) == pytest.approx(0.4**2)
         assert score.attrs["n_time_bins_without_ceiling"] == 1
     with pytest.raises(ValueError, match="no time bin has a ceiling above 0"):
         scores_over([0.5, 0.5], ceiling=(0.0, -0.1))
