@@ -11,7 +11,9 @@ from neurorec.brainscore.benchmark_facts import facts_of as facts_of
 from neurorec.brainscore.benchmark_facts import fingerprint as fingerprint
 from neurorec.brainscore.benchmarks import benchmark as benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
+from neurorec.brainscore.ceiling_choice import CEILINGS as CEILINGS
 from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+from neurorec.brainscore.ceilings import matrix_reliability as matrix_reliability
 from neurorec.brainscore.cross_temporal import CrossTemporalMetric as CrossTemporalMetric
 from neurorec.brainscore.data import data_names as data_names
 from neurorec.brainscore.data import load_data as load_data
