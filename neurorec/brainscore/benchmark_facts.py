@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -124,6 +125,9 @@ def settings_of(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, logging.Logger):
+        # Brain-Score's objects hold one, and through it all others of the process.
+        return name
     if isinstance(value, np.ndarray | np.generic):
         return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
     if depth == _DEEPEST:

@@ -21,6 +21,8 @@ from neurorec.brainscore import metrics
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore._scores import neuroid_score
 from neurorec.brainscore.assemblies import to_brainio
+from neurorec.brainscore.products import products_of
+from neurorec.brainscore.similarity import SimilarityMetric
 from neurorec.stats import pearson, spearman_brown
 
 import_brainscore()
@@ -137,22 +139,31 @@ def matrix_reliability(
     means = average_repetitions(responses)
     # In the order of their identifiers, as the rows of halves are.
     means = means.isel({PRESENTATION: np.argsort(means["stimulus_id"].values)})
-    found = np.array([_similarities(responses, means, one, measure) for one in halves])
+    trials = responses.values.reshape(len(responses), -1).astype(np.float64)
+    found = np.array([_similarities(trials, means, one, measure) for one in halves])
     return _over_splits(spearman_brown(found), responses)
 
 
 def _similarities(
-    responses: xr.DataArray, means: xr.DataArray, halves: _Halves, measure: Any
+    trials: Float64[np.ndarray, "presentation column"],
+    means: xr.DataArray,
+    halves: _Halves,
+    measure: Any,
 ) -> list[float]:
-    """Of both halves, in each time bin."""
+    """Of both halves, in each time bin; ``means`` have the labels of all stimuli."""
     stimuli = means.isel({PRESENTATION: np.flatnonzero(halves.shared)})
-    trials = responses.values.reshape(responses.sizes[PRESENTATION], -1).astype(np.float64)
     first, second = (
-        to_brainio(stimuli.copy(data=(half @ trials).reshape(stimuli.shape))) for half in halves[:2]
+        stimuli.copy(data=(half @ trials).reshape(stimuli.shape))
+        for half in (halves.first, halves.second)
     )
+    if isinstance(measure, SimilarityMetric):
+        # What its call makes of them, without the way to BrainIO and back.
+        products = (products_of(one, centred=measure.centred) for one in (first, second))
+        return [float(measure.of_products(a, b, second)) for a, b in zip(*products, strict=True)]
+    first, second = to_brainio(first), to_brainio(second)
     return [
         float(measure(first.isel(time_bin=t), second.isel(time_bin=t)))
-        for t in range(responses.sizes[TIME_BIN])
+        for t in range(stimuli.sizes[TIME_BIN])
     ]
 
 
@@ -168,9 +179,9 @@ def _over_splits(values: Float64[np.ndarray, "split time_bin"], responses: xr.Da
         },
         dims=("split",) if static else ("split", TIME_BIN),
     )
-    score = raw.mean("split")
+    score = raw.mean("split", skipna=False)
     score.attrs["raw"] = raw
-    score.attrs["error"] = raw.std("split") / np.sqrt(len(values))
+    score.attrs["error"] = raw.std("split", skipna=False) / np.sqrt(len(values))
     return score
 
 
