@@ -97,12 +97,18 @@ def matrix_reliability(
     cosine). The signal itself then scores :math:`r = \sqrt c`, so that :math:`r^2 / c` is the
     explained share of the reliable variance.
 
-    The correction takes the variance of noise in a matrix to halve where repetitions double. That
-    of products of noise and signal does, that of noise and noise falls to a quarter: of inner
-    products, c is too low by less than a factor of two, and by a few per cent where halves agree
-    to 0.5 or more, so that a perfect model scores somewhat above 1. What noise adds to the diagonal
-    of inner products is the same in both halves and counts as reliable: under ``"cka_biased"``,
-    alone in looking at the diagonal, a perfect model scores below 1.
+    The correction, Spearman and Brown's, takes the variance of noise in a matrix to halve where
+    repetitions double. That of products of noise and signal does, that of noise and noise falls to
+    a quarter, so that c is too low and a perfect model scores above 1: by less than a factor of
+    two, by 3 to 20 per cent where halves agree to 0.5. Of inner products the reliability is, since
+    :math:`\operatorname{tr}(\Sigma N)^2 \le \operatorname{tr}\Sigma^2 \operatorname{tr} N^2` of the
+    covariances of signal and noise, between :math:`4 s / (1 + \sqrt s)^2` and
+    :math:`4 s / (1 + 3 s)`.
+
+    What noise adds to the length of a stimulus's pattern does not average out between halves and
+    counts as reliable. Unbiased CKA does not look at lengths; under ``"cka_biased"``, which does, a
+    perfect model scores well below 1, and under ``"rdm"``, whose distances are divided by them, a
+    few per cent where lengths differ between stimuli.
 
     Brain-Score compares matrices of several subjects only, each with all of its repetitions
     (``rsa_ceiling``, with the bounds of Nili et al., 2014, as in
@@ -131,10 +137,11 @@ def matrix_reliability(
     Raises
     ------
     ValueError
-        If there are fewer than two repetitions, or a half has too few stimuli.
+        If the name is of no such metric, there are fewer than two repetitions, or a half has too
+        few stimuli.
     """
     responses = check(responses)
-    measure = metrics.metric(metric) if isinstance(metric, str) else metric
+    measure = _named(metric) if isinstance(metric, str) else metric
     halves = _divided(responses, n_splits, random_state)
     means = average_repetitions(responses)
     # In the order of their identifiers, as the rows of halves are.
@@ -142,6 +149,17 @@ def matrix_reliability(
     trials = responses.values.reshape(len(responses), -1).astype(np.float64)
     found = np.array([_similarities(trials, means, one, measure) for one in halves])
     return _over_splits(spearman_brown(found), responses)
+
+
+def _named(name: str) -> SimilarityMetric:
+    found = metrics.metric(name)
+    if not isinstance(found, SimilarityMetric):
+        known = sorted(k for k, v in metrics.METRICS.items() if isinstance(v(), SimilarityMetric))
+        raise ValueError(
+            f"metric {name!r} compares no matrices, so that these have no reliability; use one of "
+            f"{known}, or internal_consistency"
+        )
+    return found
 
 
 def _similarities(

@@ -161,7 +161,13 @@ class TestIdentity:
     def test_other_matrices_have_other_identifiers(self, opened):
         made = {
             opened(metric=one).identifier
-            for one in (metric("rdm"), metric("cka"), metric("cka_biased"), CKA(), CKA(False))
+            for one in (
+                metric("rdm"),
+                metric("cka"),
+                metric("cka_biased"),
+                CKA(),
+                CKA(unbiased=False),
+            )
         }
         folds = ({"splits": n, "stratification_coord": None} for n in (3, 4))
         made |= {

@@ -93,6 +93,22 @@ def test_the_correction_is_too_strict_where_noise_is_large(rng):
     assert 1 < ceiled < 2
 
 
+@pytest.mark.parametrize("dimensions", [2, 60])
+def test_bounds_of_the_reliability_of_inner_products(rng, dimensions):
+    """From how far halves agree, whatever the covariances of signal and noise."""
+    signal = rng.normal(size=(100, dimensions)) @ rng.normal(size=(dimensions, 60))
+    trials = noisy(rng, signal / np.sqrt(dimensions), 4, 3.0)
+    truth = to_brainio(assembly(signal[:, None, :, None])).isel(time_bin=0)
+    means = to_brainio(assemblies.average_repetitions(trials)).isel(time_bin=0)
+    # Five standard errors of a cosine of n (n - 1) / 2 products.
+    error = 5 * np.sqrt(2) / len(signal)
+    reliability = float(metric("cka")(truth, means)) ** 2
+    c = float(matrix_reliability(trials, "cka"))
+    s = c / (2 - c)
+    assert 4 * s / (1 + np.sqrt(s)) ** 2 - error < reliability < 4 * s / (1 + 3 * s) + error
+    assert c < reliability
+
+
 def test_noise_on_the_diagonal_counts_as_reliable_under_biased_cka(rng):
     signal = rng.normal(size=(60, 100))
     _, biased, ceiled = scored("cka_biased", signal, noisy(rng, signal, 4, 3.0))
@@ -281,6 +297,11 @@ class TestBrainScore:
 def test_means_have_none(rng):
     with pytest.raises(ValueError, match="at least 2 repetitions, got 1; give single trials"):
         matrix_reliability(noisy(rng, rng.normal(size=(9, 4)), 1, 1.0), "rdm")
+
+
+def test_a_regression_has_no_matrices(rng):
+    with pytest.raises(ValueError, match=r"'ridge' compares no matrices.*one of \['cka', 'cka_b"):
+        matrix_reliability(drawn(0, 1.0, 2), "ridge")
 
 
 def test_too_few_stimuli(rng):
