@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from neurorec.brainscore.benchmark_facts import fingerprint as fingerprint
     from neurorec.brainscore.benchmarks import benchmark as benchmark
     from neurorec.brainscore.brain_model import NeurorecBrainModel as NeurorecBrainModel
+    from neurorec.brainscore.ceiling_choice import CEILINGS as CEILINGS
     from neurorec.brainscore.ceilings import internal_consistency as internal_consistency
+    from neurorec.brainscore.ceilings import matrix_reliability as matrix_reliability
     from neurorec.brainscore.control_models import controls as controls
     from neurorec.brainscore.control_models import untrained as untrained
     from neurorec.brainscore.cross_temporal import CrossTemporalMetric as CrossTemporalMetric
@@ -75,6 +77,7 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "Behaviour": "neurorec.brainscore.behaviour",
         "benchmark": "neurorec.brainscore.benchmarks",
         "brainscore_identifiers": "neurorec.brainscore.opening",
+        "CEILINGS": "neurorec.brainscore.ceiling_choice",
         "check_plugin": "neurorec.brainscore.plugin_checks",
         "controls": "neurorec.brainscore.control_models",
         "CrossTemporalMetric": "neurorec.brainscore.cross_temporal",
@@ -95,6 +98,7 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "layer_scores": "neurorec.brainscore.layers",
         "load_data": "neurorec.brainscore.data",
         "local_benchmarks": "neurorec.brainscore.opening",
+        "matrix_reliability": "neurorec.brainscore.ceilings",
         "metric": "neurorec.brainscore.metrics",
         "METRICS": "neurorec.brainscore.metrics",
         "neural_data": "neurorec.brainscore.data",

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final, final
 
@@ -38,6 +40,8 @@ class BenchmarkFacts:
         Width of the stimuli.
     trials
         Of each stimulus.
+    ceiling
+        Name of what scores are divided by, of benchmarks of local data.
     """
 
     identifier: str
@@ -48,6 +52,7 @@ class BenchmarkFacts:
     n_neuroids: int | None
     trials: int
     visual_degrees: float | None
+    ceiling: str = ""
 
     @property
     def n_stimuli(self) -> int | None:
@@ -71,6 +76,7 @@ def facts_of(benchmark: Any) -> BenchmarkFacts:
         n_neuroids=max((a.sizes.get(NEUROID, 0) for a in found), default=0) or None,
         trials=int(getattr(benchmark, "_number_of_trials", None) or 1),
         visual_degrees=None if degrees is None else float(degrees),
+        ceiling=str(getattr(getattr(benchmark, "_ceiling_func", None), "name", "")),
     )
 
 
@@ -106,7 +112,7 @@ def fingerprint(model_identifier: str, benchmark: Any) -> str:
         "time_bins": facts.time_bins,
         "trials": facts.trials,
         "visual_degrees": facts.visual_degrees,
-        "metric": _plain(getattr(benchmark, "_similarity_metric", None)),
+        "metric": settings_of(getattr(benchmark, "_similarity_metric", None)),
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
@@ -119,22 +125,27 @@ def _time_bins(benchmark: Any) -> TimeBins:
         return ()
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def settings_of(value: Any, depth: int = 0) -> Any:
     """Settings of an object as JSON can hold them; its class where it is known by nothing else."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, logging.Logger):
+        # Brain-Score's objects hold one, and through it all others of the process.
+        return name
     if isinstance(value, np.ndarray | np.generic):
         return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
     if depth == _DEEPEST:
         return name
     if isinstance(value, list | tuple):
-        return [_plain(one, depth + 1) for one in value]
+        return [settings_of(one, depth + 1) for one in value]
     if isinstance(value, Mapping):
-        return {str(key): _plain(one, depth + 1) for key, one in value.items()}
+        return {str(key): settings_of(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, partial):
+        return [name, settings_of([value.func, value.args, value.keywords], depth + 1)]
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     settings = getattr(value, "__dict__", {})
     if is_dataclass(value):
         settings = {field.name: getattr(value, field.name) for field in fields(value)}
-    return [name, {key: _plain(one, depth + 1) for key, one in settings.items()}]
+    return [name, {key: settings_of(one, depth + 1) for key, one in settings.items()}]

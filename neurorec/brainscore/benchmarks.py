@@ -1,7 +1,6 @@
 """Benchmarks of Brain-Score on data sets that lie on this machine."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +10,15 @@ import xarray as xr
 
 from neurorec import assemblies, datasets
 from neurorec._checks import check_option
-from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN, columns_of
+from neurorec.assemblies import NEUROID, TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.assemblies import TIME_BIN_LIMITS, to_brainio
-from neurorec.brainscore.ceilings import internal_consistency
+from neurorec.brainscore.ceiling_choice import (
+    Ceiling,
+    check_ceiling,
+    chosen_ceiling,
+    compares_matrices,
+)
 from neurorec.brainscore.commitments import check_degrees, check_trials
 from neurorec.brainscore.metrics import METRICS, WHOLE, metric
 from neurorec.brainscore.object_solution_times import I1, ObjectSolutionTimes
@@ -28,7 +32,7 @@ from neurorec.stimuli import StimulusSet
 
 import_brainscore()
 
-from brainscore_core.metrics import Metric, Score  # noqa: E402
+from brainscore_core.metrics import Metric  # noqa: E402
 from brainscore_vision.benchmark_helpers.neural_common import NeuralBenchmark  # noqa: E402
 
 #: Degrees that stimuli span of which the data set does not say it. What Brain-Score's own
@@ -48,17 +52,17 @@ def benchmark(
     time_bins: Any = None,
     rebin_ms: float | int | None = None,
     number_of_trials: int = 1,
-    ceiling: float | int | None = None,
+    ceiling: float | int | str | None = None,
     folder: str | Path | None = None,
 ) -> NeuralBenchmark:
     """A data set with stimuli and responses as a benchmark, ``benchmark(model)`` is its score.
 
     Of data with several time bins the score is one number over all of them, see
     :func:`~neurorec.brainscore.temporal_benchmark.over_time`. The metric sees means over
-    repetitions; the ceiling is Brain-Score's
-    :func:`internal_consistency` of the single trials, and the score r² over it. Identifiers of the
-    benchmark and of its stimuli hold a hash of their contents, so that what Brain-Score keeps
-    under them is never another's.
+    repetitions; the ceiling is a reliability that single trials have, and the score r² over it: of
+    regressions Brain-Score's :func:`internal_consistency` of neuroids, of RDMs and CKA the
+    :func:`matrix_reliability` of what they compare. Identifiers of the benchmark and of its stimuli
+    hold a hash of their contents, so that what Brain-Score keeps under them is never another's.
 
     Parameters
     ----------
@@ -84,8 +88,10 @@ def benchmark(
     number_of_trials
         Trials that the model sees of each stimulus.
     ceiling
-        Reliability of the responses, for data that hold only means; 1 for a score that is not
-        corrected. Of ``"ost"``, that of the solution times.
+        Reliability of what the metric compares, for data that hold only means; 1 for a score that
+        is not corrected. Or a key of ``CEILINGS``, ``"internal_consistency"`` or
+        ``"matrix_reliability"``, for another than the metric's own. Of ``"ost"``, the reliability
+        of the solution times.
     folder
         Where images are written as PNG; in the cache if left out.
 
@@ -96,7 +102,8 @@ def benchmark(
         none for as many time bins, time bins are not made of whole ones of the data, a number is
         out of its range, or there are no repetitions and no ``ceiling``.
     """
-    _check_numbers(visual_degrees, number_of_trials, ceiling)
+    _check_numbers(visual_degrees, number_of_trials)
+    check_ceiling(ceiling)
     data = _loaded(data, session)
     responses = rebinned(_of_region(data, region), time_bins=time_bins, rebin_ms=rebin_ms)
     found, name = _metric(metric, responses)
@@ -104,8 +111,8 @@ def benchmark(
     degrees = degrees_of(data, visual_degrees)
     of_times = isinstance(found, ObjectSolutionTimes)
     # Data without a ceiling are refused before images are written.
-    ceiling_func = None if of_times else _ceiling(responses, ceiling)
-    digest = _digest(responses, ceiling)
+    limit = _times_ceiling(ceiling) if of_times else chosen_ceiling(responses, found, ceiling)
+    digest = _digest(responses, limit.key if isinstance(limit, Ceiling) else limit)
     stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
     packed = to_brainio(_with_limits_alone(assemblies.average_repetitions(responses)))
     if packed.sizes["time_bin"] == 1:
@@ -126,10 +133,10 @@ def benchmark(
         "parent": area,
         "bibtex": None,
     }
-    if of_times:
-        return ObjectSolutionBenchmark(trials=responses, ceiling=ceiling, **settings)
+    if not isinstance(limit, Ceiling):
+        return ObjectSolutionBenchmark(trials=responses, ceiling=limit, **settings)
     kind = TemporalBenchmark if responses.sizes["time_bin"] > 1 else NeuralBenchmark
-    return kind(ceiling_func=ceiling_func, **settings)
+    return kind(ceiling_func=limit, **settings)
 
 
 def degrees_of(
@@ -141,17 +148,10 @@ def degrees_of(
     return usual if known is None else known
 
 
-def _check_numbers(
-    visual_degrees: float | int | None, number_of_trials: int, ceiling: float | int | None
-) -> None:
+def _check_numbers(visual_degrees: float | int | None, number_of_trials: int) -> None:
     if visual_degrees is not None:
         check_degrees(visual_degrees)
     check_trials(number_of_trials)
-    if ceiling is not None and not 0 < ceiling <= 1:
-        raise ValueError(
-            f"ceiling must be a reliability above 0 and at most 1, got {ceiling}; 1 gives a score "
-            "that is not corrected"
-        )
 
 
 def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
@@ -200,52 +200,56 @@ def _with_limits_alone(responses: xr.DataArray) -> xr.DataArray:
 
 
 def _metric(given: Any, responses: xr.DataArray) -> tuple[Metric, str]:
+    n_time_bins = responses.sizes["time_bin"]
     if not isinstance(given, str):
-        return given, type(given).__name__
+        name = type(given).__name__
+        _check_one_time_bin(given, name, n_time_bins)
+        return given, name
     check_option("metric", given, (*METRICS, *TEMPORAL_METRICS))
-    _check_time_bins(given, responses.sizes["time_bin"])
-    if given in WHOLE:
-        return metric(given), given
+    found = _named(given, responses)
+    _check_one_time_bin(found, given, n_time_bins)
+    if given in TEMPORAL_METRICS and n_time_bins < 2:
+        raise ValueError(
+            f"metric {given!r} needs at least 2 time bins and the responses have 1; use one of "
+            f"{sorted(METRICS)}, or data with a time course"
+        )
+    return found, given
+
+
+def _named(name: str, responses: xr.DataArray) -> Metric:
+    if name in WHOLE:
+        return metric(name)
     labelled = "object_name" in responses.coords
-    if given == "ost":
-        return temporal_metric(given, label="object_name"), given
-    make = temporal_metric if given in TEMPORAL_METRICS else metric
-    return make(given, stratification_coord="object_name" if labelled else None), given
+    if name == "ost":
+        return temporal_metric(name, label="object_name")
+    make = temporal_metric if name in TEMPORAL_METRICS else metric
+    return make(name, stratification_coord="object_name" if labelled else None)
 
 
-def _check_time_bins(name: str, n_time_bins: int) -> None:
-    if name in WHOLE and n_time_bins > 1:
+def _check_one_time_bin(found: Metric, name: str, n_time_bins: int) -> None:
+    if compares_matrices(found) and n_time_bins > 1:
         raise ValueError(
             f"metric {name!r} compares a single time bin and the responses have {n_time_bins}; "
             "give one, such as time_bins=[(70, 170)]"
         )
-    if name in TEMPORAL_METRICS and n_time_bins < 2:
+
+
+def _times_ceiling(given: float | int | str | None) -> float | None:
+    """Of object solution times, whose own ceiling has no name."""
+    if isinstance(given, str):
         raise ValueError(
-            f"metric {name!r} needs at least 2 time bins and the responses have 1; use one of "
-            f"{sorted(METRICS)}, or data with a time course"
+            f"the ceiling of 'ost' is the agreement of solution times of halves, or a number, got "
+            f"{given!r}; leave it out"
         )
+    return None if given is None else float(given)
 
 
-def _ceiling(responses: xr.DataArray, given: float | int | None) -> Callable[[], Score]:
-    """As a function, because Brain-Score asks for it when it is needed."""
-    if given is not None:
-        return lambda: Score(float(given))
-    if len(np.unique(responses["stimulus_id"].values)) == responses.sizes[PRESENTATION]:
-        raise ValueError(
-            "responses of one presentation for each stimulus have no ceiling of their own; give "
-            "single trials, or the reliability of the means as ceiling (--ceiling), 1 for a score "
-            "that is not corrected"
-        )
-    return lambda: internal_consistency(responses)
-
-
-def _digest(responses: xr.DataArray, ceiling: float | int | None) -> str:
+def _digest(responses: xr.DataArray, ceiling: Any) -> str:
     """SHA-256 of the numbers and what they are of, and of all else that the ceiling is made of."""
     found = hashlib.sha256(np.ascontiguousarray(responses.values).tobytes())
     labels = ("stimulus_id", "neuroid_id", "repetition", "time_bin_start", "time_bin_end")
     for name in (*labels, "object_name", I1):
         if name in responses.coords:
             found.update(repr(responses[name].values.tolist()).encode())
-    known = None if ceiling is None else float(ceiling)
-    found.update(repr((_VERSION, known)).encode())
+    found.update(repr((_VERSION, ceiling)).encode())
     return found.hexdigest()

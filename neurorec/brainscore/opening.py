@@ -33,7 +33,7 @@ def open_benchmark(
     visual_degrees: float | int | None = None,
     usual_degrees: float | int = USUAL_DEGREES,
     number_of_trials: int = 1,
-    ceiling: float | None = None,
+    ceiling: float | int | str | None = None,
     folder: str | Path | None = None,
 ) -> Any:
     """The benchmark of this name; nothing is installed for it.

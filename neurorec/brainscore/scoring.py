@@ -220,6 +220,7 @@ def _plain(facts: BenchmarkFacts) -> dict[str, Any]:
     return {
         "region": facts.region,
         "metric": facts.metric,
+        "ceiling": facts.ceiling,
         "time_bins_ms": facts.time_bins,
         "stimuli": sorted(facts.stimuli),
         "n_stimuli": facts.n_stimuli,

@@ -149,6 +149,16 @@ def say(scores: "Scores") -> None:
     console = Console()
     console.print(table, markup=False)
     console.print("score: as the benchmark ceils raw; ± raw: error over splits", highlight=False)
+    for metric, ceiling in _ceilings(scores):
+        console.print(f"ceiling of {metric}: {ceiling}", highlight=False, markup=False)
+
+
+def _ceilings(scores: "Scores") -> list[tuple[str, str]]:
+    """What scores are divided by under each metric, where it is known."""
+    facts = scores.provenance["benchmarks"]
+    of = (facts[pair.benchmark] for pair in scores.pairs)
+    named = ((one["metric"], one.get("ceiling")) for one in of)  # absent from older files
+    return list(dict.fromkeys((metric, ceiling) for metric, ceiling in named if ceiling))
 
 
 def _layers(asked: Asked, model: Any, benchmarks: "Sequence[Any]") -> None:

@@ -10,7 +10,13 @@ from neurorec import assemblies, datasets
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from neurorec.brainscore import NeurorecBrainModel, benchmark, facts_of, internal_consistency
+from neurorec.brainscore import (
+    NeurorecBrainModel,
+    benchmark,
+    facts_of,
+    internal_consistency,
+    matrix_reliability,
+)
 from neurorec.models import build
 
 pytestmark = pytest.mark.filterwarnings(
@@ -35,7 +41,10 @@ def test_a_model_is_scored(v4, tmp_path, metric):
     call = benchmark(v4, metric=metric, visual_degrees=8, folder=tmp_path)
     network = build("greco2025-fb", input_size=24, timesteps=5)
     score = call(NeurorecBrainModel(network, {"V4": "a2"}, dt_ms=20, device="cpu"))
-    ceiling = float(internal_consistency(v4.assembly))
+    of_neurons = metric in ("ridge", "pls")
+    ceiling = float(
+        internal_consistency(v4.assembly) if of_neurons else matrix_reliability(v4.assembly, metric)
+    )
     assert float(score.attrs["ceiling"]) == pytest.approx(ceiling)
     assert float(score) == pytest.approx(float(score.attrs["raw"]) ** 2 / ceiling)
     assert np.isfinite(float(score))

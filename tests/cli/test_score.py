@@ -61,6 +61,8 @@ class TestScore:
         assert "free" in said
         assert str(out) in shown
         assert "score" in shown
+        assert "ceiling of ridge: internal_consistency\n" in shown
+        assert "ceiling of cka: matrix_reliability\n" in shown
         found = Scores.from_json(out)
         made = subject(checkpoint, {"V4": "a2", "IT": "a3"}, dt_ms=20.0, device="cpu")
         for pair, name in zip(found.pairs, (RIDGE, CKA), strict=True):
