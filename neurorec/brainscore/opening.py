@@ -11,6 +11,7 @@ from typing import Any, Final
 from neurorec import datasets
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.benchmarks import METRICS, USUAL_DEGREES, benchmark, degrees_of
+from neurorec.brainscore.local_data import loaded, name_and_session
 from neurorec.datasets import DataUnavailableError
 
 brainscore_vision = import_brainscore()
@@ -28,9 +29,7 @@ PATTERN: Final = "DATASET[@SESSION][/REGION]:METRIC"
 _WHOLE_READERS: Final = ("npy_zip",)
 #: Packages that metrics of Brain-Score import and do not declare.
 _UNDECLARED: Final[Mapping[str, str]] = MappingProxyType({"ost": "tensorflow"})
-_LOCAL: Final = re.compile(
-    r"(?P<data>[^@/:]+)(@(?P<session>[^/:]+))?(/(?P<region>[^:]+))?:(?P<m>.+)"
-)
+_LOCAL: Final = re.compile(r"(?P<data>[^/:]+)(/(?P<region>[^:]+))?:(?P<m>.+)")
 _REGISTERED: Final = re.compile(r"benchmark_registry\[['\"]([^'\"]+)['\"]\]")
 
 
@@ -68,13 +67,13 @@ def open_benchmark(
     local = _LOCAL.fullmatch(name)
     if local is None:
         return _of_brainscore(name)
-    if local["data"] not in datasets.names():
+    known, session = name_and_session(local["data"])
+    if known not in datasets.names():
         raise ValueError(
-            f"there is no data set {local['data']!r} for the benchmark {name!r}{_near(name)}; "
+            f"there is no data set {known!r} for the benchmark {name!r}{_near(name)}; "
             f"neurorec knows {', '.join(datasets.names())}"
         )
-    session = {} if local["session"] is None else {"session": local["session"]}
-    data = datasets.load(local["data"], **session)
+    data = loaded(known, session)
     return benchmark(
         data,
         metric=local["m"],

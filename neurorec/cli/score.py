@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-from neurorec.cli._subjects import MODEL_HELP, SubjectOptions, subject_options
+from neurorec.cli._subjects import (
+    MODEL_HELP,
+    STIMULUS_DEGREES_HELP,
+    SubjectOptions,
+    subject_options,
+)
 
 _BENCHMARK_HELP = (
     "DATASET[@SESSION][/REGION]:METRIC of local data, such as cowley-2023@210325:pls, or an "
@@ -21,7 +26,7 @@ def _list_benchmarks(asked: bool | None) -> None:
         raise typer.Exit
 
 
-@subject_options
+@subject_options()
 def score(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     benchmarks: Annotated[list[str], typer.Argument(metavar="BENCHMARK...", help=_BENCHMARK_HELP)],
@@ -48,13 +53,7 @@ def score(
     trials: Annotated[
         int, typer.Option(help="Trials of each stimulus that the model sees, of local data.")
     ] = 1,
-    stimulus_degrees: Annotated[
-        float | None,
-        typer.Option(
-            help="Width of the stimuli of local data in degrees of visual angle; as the data set "
-            "says if left out, otherwise all that the model sees."
-        ),
-    ] = None,
+    stimulus_degrees: Annotated[float | None, typer.Option(help=STIMULUS_DEGREES_HELP)] = None,
     ceiling: Annotated[
         float | None, typer.Option(help="Reliability of local data that hold only means.")
     ] = None,

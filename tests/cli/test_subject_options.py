@@ -18,7 +18,7 @@ def command(capsys):
     seen: dict = {}
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-    @subject_options
+    @subject_options()
     def show(
         model: Annotated[str, typer.Argument()],
         others: Annotated[list[str], typer.Argument()],
@@ -133,12 +133,12 @@ def test_a_model_of_theirs_takes_no_settings(tmp_path):
 
 def test_areas_of_a_torch_module(tmp_path, monkeypatch):
     pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
-    (tmp_path / "my_models_4712.py").write_text(
+    (tmp_path / "my_models_4713.py").write_text(
         "from torch import nn\n"
         "def make():\n"
         "    return nn.Sequential(nn.Conv2d(3, 2, 64, stride=32), nn.ReLU())\n"
     )
     monkeypatch.chdir(tmp_path)
-    made = make_subject("my_models_4712:make", SubjectOptions(areas=["V4=0", "IT=1"]))
+    made = make_subject("my_models_4713:make", SubjectOptions(areas=["V4=0", "IT=1"]))
     assert made.regions == {"V4": ("V4",), "IT": ("IT",)}
     assert made.timeline.end_ms == 10_000
