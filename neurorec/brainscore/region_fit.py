@@ -194,8 +194,8 @@ def held_out(
 ) -> NeuralData:
     """The part of a data set on which a choice of regions does not rest, for :func:`benchmark`.
 
-    Stimuli that look the same as one on which it rests are left out too, whatever they are called
-    and whichever session they are from.
+    Stimuli that look the same as one on which it rests are left out, whatever they are called and
+    whichever session they are from.
 
     Parameters
     ----------

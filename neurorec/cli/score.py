@@ -46,10 +46,18 @@ def score(
         bool,
         typer.Option(
             "--layers",
-            help="Also show the score of every area of MODEL at every timestep; with OUT, also "
-            "write them beside it as OUT-layers.csv.",
+            help="Also show the score of every area at every timestep, of MODEL and its controls; "
+            "with OUT, also write them beside it as OUT-layers.csv.",
         ),
     ] = False,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of 'neurorec brainscore regions', most often that of --region-map: stimuli "
+            "on which its choice rests are not scored.",
+        ),
+    ] = None,
     trials: Annotated[
         int, typer.Option(help="Trials of each stimulus that the model sees, of local data.")
     ] = 1,
@@ -94,6 +102,7 @@ def score(
             resume=resume,
             controls=controls,
             layers=layers,
+            held_out=held_out,
             force=force,
         )
     )

@@ -294,7 +294,7 @@ class TestFiles:
             "no whole number",
             "no time",
             "no table",
-        ],  # fmt: skip
+        ],
     )
     def test_no_such_file(self, tmp_path, text, message):
         path = tmp_path / "r.json"
