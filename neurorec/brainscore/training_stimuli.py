@@ -16,6 +16,8 @@ from neurorec.stimuli.images import read_image
 
 #: At the end of the name of data of which some stimuli are left out.
 HELD_OUT: Final = "held-out"
+#: Stimuli to choose on: metrics hold out a tenth, in which two are the fewest with a correlation.
+_FEWEST: Final = 11
 
 
 def chosen_stimuli(data: NeuralData, fraction: float | int, seed: int) -> NeuralData:
@@ -24,12 +26,20 @@ def chosen_stimuli(data: NeuralData, fraction: float | int, seed: int) -> Neural
     Raises
     ------
     ValueError
-        If there are no stimuli or responses, or the share is none of (0, 1].
+        If there are no stimuli or responses, the share is none of (0, 1] or of too few, or the
+        seed is below 0.
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"train_fraction must be above 0 and at most 1, got {fraction}")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, got {seed}")
     names = _with_responses(data)
-    n = max(round(fraction * len(names)), 1)
+    n = round(fraction * len(names))
+    if n < _FEWEST:
+        raise ValueError(
+            f"train_fraction={fraction:g} of the {len(names)} stimuli of {data.identifier} are "
+            f"{n}, and a choice of areas needs {_FEWEST} or more; give a larger share"
+        )
     drawn = np.random.default_rng(seed).permutation(len(names))[:n]
     return restricted(data, [names[i] for i in sorted(drawn.tolist())])
 

@@ -1,16 +1,23 @@
-"""``neurorec brainscore export``: from a checkpoint to the folder that Brain-Score takes."""
+"""``neurorec brainscore export``: from a model to the folder that Brain-Score takes."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from neurorec.cli._files import text_of
 from neurorec.cli._subjects import SubjectOptions, asked_of, subject_options
 
 
 @subject_options(without=("areas", "cache_dir", "device"))
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors).")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A checkpoint (.safetensors), or a preset or a wiring file (.yaml), untrained.",
+        ),
+    ],
     name: Annotated[str, typer.Option(help="Under which Brain-Score lists the model.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     how: SubjectOptions,
@@ -24,7 +31,7 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a plugin at OUT.")] = False,
 ) -> None:
-    """Write the plugin of a checkpoint that a submission to Brain-Score needs.
+    """Write the plugin of a model that a submission to Brain-Score needs.
 
     Without --region and --region-map the areas that are called after Brain-Score's regions stand
     for these. Weights are part of the folder, or at --weights-url, whose file is verified and kept
@@ -39,12 +46,12 @@ def export(
     if labels is not None:
         settings["behaviour"] = Behaviour(labels=_labels(labels))
     written = write(
-        checkpoint,
+        model,
         name,
         out,
         regions,
         weights_url=weights_url,
-        bibtex=None if bibtex is None else bibtex.read_text(encoding="utf-8"),
+        bibtex=None if bibtex is None else text_of(bibtex),
         force=force,
         seed=how.seed,
         **settings,
@@ -56,5 +63,5 @@ def export(
 def _labels(text: str) -> list[str] | str:
     if text == "imagenet":
         return text
-    lines = Path(text).read_text(encoding="utf-8").splitlines()
+    lines = text_of(Path(text)).splitlines()
     return [line.strip() for line in lines if line.strip()]

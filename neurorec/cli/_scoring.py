@@ -58,9 +58,8 @@ def run(asked: Asked) -> None:
 
     beside = layers_file(asked.out) if asked.out is not None and asked.layers else None
     written = [path for path in (asked.out, beside) if path is not None]
-    if not asked.resume:
-        refuse(written, asked.force)
-    elif asked.out is not None and asked.out.exists():
+    refuse(written, asked.force or asked.resume)
+    if asked.resume and asked.out is not None and asked.out.exists():
         Scores.from_json(asked.out)  # what is no such file is refused before all work
     bar = _Bar()
     benchmarks = _opened(asked)

@@ -81,7 +81,7 @@ def _read(path: Path) -> "dict[str, pd.DataFrame]":
     if not path.exists():
         return {}
     try:
-        table = pd.read_csv(path, float_precision="round_trip")
+        table = pd.read_csv(path, engine="python")  # of which numbers come back exactly
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no table of layers: {error}") from None
     if missing := {"key", "model", "benchmark", "area", "timestep", "score"} - {*table}:
@@ -100,8 +100,10 @@ def _scored(model: Any, benchmark: Any, key: str) -> "pd.DataFrame":
     with of_total(f"layers of {model.name}, {benchmark.identifier}") as progress:
         found = layer_scores(model, benchmark, progress=progress)
     table = layer_scores_table(found)
-    named = {"model": found.attrs["model"], "benchmark": str(benchmark.identifier)}
-    return table.assign(**named, key=key)[[*named, *table, "key"]]
+    table.insert(0, "benchmark", str(benchmark.identifier))
+    table.insert(0, "model", found.attrs["model"])
+    table["key"] = key
+    return table
 
 
 def say_layers(table: "pd.DataFrame", title: str) -> None:

@@ -319,6 +319,10 @@ def test_wrong_inputs(data, fit):
     for fraction in (0, 1.5):
         with pytest.raises(ValueError, match="train_fraction must be above 0 and at most 1"):
             fit(data, train_fraction=fraction)
+    with pytest.raises(ValueError, match="of the 48 stimuli of simulated are 10, and a choice of"):
+        fit(data, train_fraction=0.2)
+    with pytest.raises(ValueError, match="seed must be 0 or more, got -1"):
+        fit(data, seed=-1)
     with pytest.raises(ValueError, match="for a data set that is loaded already"):
         fit(data, session="a")
     with pytest.raises(ValueError, match="has no stimuli that a model could be shown"):

@@ -64,11 +64,6 @@ def checkpoint(tmp_path):
     return path
 
 
-def subjects(checkpoint):
-    made = subject(checkpoint, {"V4": "a2", "IT": "a3"}, dt_ms=20.0, device="cpu")
-    return [made, *controls(made)]
-
-
 def counting(function, calls):
     def counted(*arguments, **options):
         calls.append(arguments)
@@ -210,10 +205,10 @@ class TestScore:
         found = {str(name): of for name, of in layers.groupby("model", sort=False)}
         assert list(found) == [pair.model for pair in Scores.from_json(out).pairs]
         assert [len(of) for of in found.values()] == [4 * 5, 1, 4 * 5]
-        for of, model in zip(found.values(), (made := subjects(checkpoint)), strict=True):
-            expected = layer_scores_table(layer_scores(model, open_benchmark(CKA)))
-            pd.testing.assert_frame_equal(of[[*expected]].reset_index(drop=True), expected)
-        assert [model.identifier for model in made] == list(found)
+        *_, fresh = controls(subject(checkpoint, {"V4": "a2", "IT": "a3"}, dt_ms=20.0))
+        expected = layer_scores_table(layer_scores(fresh, open_benchmark(CKA)))
+        rows = found[fresh.identifier][[*expected]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, expected)
 
     @pytest.mark.slow
     def test_layers_are_resumed(self, neurorec, few, checkpoint, tmp_path, monkeypatch):
@@ -296,6 +291,33 @@ class TestErrors:
         assert (code, shown) == (WRONG_INPUT, "")
         assert said in error
         assert error.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--out", "."), ". exists; name another file, or replace it with --force"),
+            (("--out", ".", "--force"), ". is a folder; name a file"),
+            (("--out", ".", "--resume"), ". is a folder; name a file"),
+            (("--out", "bytes/s.json"), "bytes/s.json cannot be written"),
+            (("--out", "bytes", "--resume"), "bytes is no JSON"),
+            (("--region-map", "bytes"), "bytes is no JSON file of regions"),
+            (("--held-out", "absent"), "absent: No such file or directory"),
+            (("--held-out", "bytes"), "bytes is no JSON file of regions"),
+            (("--held-out", "r.json"), "r.json does not say on which stimuli its regions were"),
+            (("--areas", "V4"), "--areas must be such as V4=features.5, got 'V4'"),
+            (("--dt-ms", "0"), "dt_ms must be above 0"),
+            (("--timesteps", "0"), "timesteps must be at least 1"),
+            (("--trials", "0"), "number_of_trials must be at least 1"),
+        ],
+        ids=lambda value: "_".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_options(self, neurorec, few, checkpoint, tmp_path, monkeypatch, options, said):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "bytes").write_bytes(b"\xff")
+        (tmp_path / "r.json").write_text('{"V4": "a2"}')
+        code, shown, error = neurorec("score", checkpoint, CKA, *REGIONS, *options)
+        assert (code, shown, error.count("\n")) == (WRONG_INPUT, "", 1), error
+        assert said in error
 
     def test_a_region_without_an_area(self, neurorec, few, checkpoint):
         code, _, error = neurorec("score", checkpoint, CKA, "--region", "IT=a3")

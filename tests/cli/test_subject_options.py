@@ -1,6 +1,7 @@
 """The options by which commands say what is scored: parsed, refused, handed on."""
 
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -76,6 +77,18 @@ def test_help(command):
     for option in ("--region", "--region-map", "--areas", "--no-noise", "--cache-dir", "--out"):
         assert option in text
     assert "Show what was asked." in text
+
+
+def test_without_some():
+    @subject_options(without=("region", "dt_ms"))
+    def show(model: str, how: SubjectOptions) -> None:
+        seen.append(how)
+
+    seen: list[SubjectOptions] = []
+    known = {p.name: p.default for p in signature(show).parameters.values() if p.name != "model"}
+    assert set(known) == {one.name for one in fields(SubjectOptions)} - {"region", "dt_ms"}
+    show(model="m", **{**known, "seed": 7})
+    assert seen == [SubjectOptions(seed=7)]
 
 
 @pytest.mark.parametrize("text", ["V4", "V4=", "=a", "="])
