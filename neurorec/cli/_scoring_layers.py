@@ -80,8 +80,10 @@ def _read(path: Path) -> "dict[str, pd.DataFrame]":
 
     if not path.exists():
         return {}
+    # Rows that are kept are written again to the same bytes. (Stubs of pandas lack the option.)
+    exactly: Any = {"float_precision": "round_trip"}
     try:
-        table = pd.read_csv(path, engine="python")  # of which numbers come back exactly
+        table = pd.read_csv(path, **exactly)
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no table of layers: {error}") from None
     if missing := {"key", "model", "benchmark", "area", "timestep", "score"} - {*table}:
