@@ -51,8 +51,9 @@ class Layers:
             if key not in self._kept:
                 self._kept[key] = _scored(model, benchmark, key)
                 self._write()
-            name = f"{model.name}, {benchmark.identifier}"
-            say_layers(self._kept[key], name)
+            print(f"areas of {model.name} on {benchmark.identifier}:")
+            say_layers(self._kept[key])
+        print("the best of these was chosen on these scores: do not quote it")
         if self.out is not None:
             print(self.out)
 
@@ -108,7 +109,7 @@ def _scored(model: Any, benchmark: Any, key: str) -> "pd.DataFrame":
     return table
 
 
-def say_layers(table: "pd.DataFrame", title: str) -> None:
+def say_layers(table: "pd.DataFrame") -> None:
     """Print scores of areas by timesteps; of several time bins of the responses their mean."""
     from rich.console import Console
     from rich.table import Column, Table
@@ -117,9 +118,7 @@ def say_layers(table: "pd.DataFrame", title: str) -> None:
 
     mean = table.groupby(["area", "timestep"])["score"].mean().unstack()
     steps = [f"{step:g}" for step in mean]
-    shown = Table("area", *(Column(f"t={step}", justify="right") for step in steps), title=title)
+    shown = Table("area", *(Column(f"t={step}", justify="right") for step in steps))
     for area in table["area"].unique():
         shown.add_row(str(area), *map(number, mean.loc[area]))
-    console = Console()
-    console.print(shown)
-    console.print("the best of these was chosen on these scores: do not quote it", highlight=False)
+    Console().print(shown)
