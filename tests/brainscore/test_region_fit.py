@@ -25,6 +25,7 @@ from neurorec.brainscore import (
 from neurorec.brainscore import subject as make_subject
 from neurorec.brainscore.chosen_regions import ChosenRegions
 from neurorec.brainscore.region_file import read_training_stimuli
+from neurorec.brainscore.training_stimuli import check_unseen
 from neurorec.models import build
 
 from .simulated import N_STIMULI, TIMESTEPS, activity, images, network, readout, recorded
@@ -155,6 +156,20 @@ class TestLeakage:
         model = NeurorecBrainModel(network(), fitted.regions, dt_ms=20, onset_ms=50, device="cpu")
         # Of the largest r² that noise allows, 1 / 1.11.
         assert float(call(model)) > 0.6
+
+    def test_benchmarks_that_are_scored_whole(self, data, fitted, tmp_path):
+        """Of Brain-Score's own nothing can be left out."""
+        options = {"region": "V4", "metric": RIDGE, "ceiling": 1.0, "folder": tmp_path}
+        check_unseen(benchmark(held_out(data, fitted), **options), fitted.training_stimuli)
+        message = f"chosen on {N_STIMULI // 2} of the {N_STIMULI} stimuli of simulated.V4-"
+        with pytest.raises(ValueError, match=message):
+            check_unseen(benchmark(data, **options), fitted.training_stimuli)
+
+    def test_what_is_left_has_a_name(self, data, fitted):
+        assert held_out(data, fitted).identifier == "simulated-held-out"
+        darker = replace(data.stimuli, pixels=data.stimuli.pixels // 2)
+        other = replace(data, stimuli=darker)
+        assert held_out(other, fitted) is other
 
     def test_the_same_picture_under_another_name(self, data, fitted, stimuli):
         renamed = stimuli.table.assign(stimulus_id=[f"t{i}" for i in range(N_STIMULI)])
