@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
-from neurorec import assemblies, datasets
+from neurorec import assemblies
 from neurorec._checks import check_option
 from neurorec.assemblies import NEUROID, TIME_BIN, columns_of
 from neurorec.brainscore._import import import_brainscore
@@ -20,6 +20,7 @@ from neurorec.brainscore.ceiling_choice import (
     compares_matrices,
 )
 from neurorec.brainscore.commitments import check_degrees, check_trials
+from neurorec.brainscore.local_data import loaded
 from neurorec.brainscore.metrics import METRICS, WHOLE, metric
 from neurorec.brainscore.object_solution_times import I1, ObjectSolutionTimes
 from neurorec.brainscore.rebinning import rebinned
@@ -104,7 +105,8 @@ def benchmark(
     """
     _check_numbers(visual_degrees, number_of_trials)
     check_ceiling(ceiling)
-    data = _loaded(data, session)
+    data = loaded(data, session)
+    _check_whole(data)
     responses = rebinned(_of_region(data, region), time_bins=time_bins, rebin_ms=rebin_ms)
     found, name = _metric(metric, responses)
     stimuli = _shown(data, responses)
@@ -154,11 +156,7 @@ def _check_numbers(visual_degrees: float | int | None, number_of_trials: int) ->
     check_trials(number_of_trials)
 
 
-def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
-    if isinstance(data, str):
-        data = datasets.load(data, **({} if session is None else {"session": session}))
-    elif session is not None:
-        raise ValueError(f"session={session!r} was given for a data set that is loaded already")
+def _check_whole(data: NeuralData) -> None:
     if data.assembly is None or data.stimuli is None:
         lacks = (
             "responses"
@@ -170,7 +168,6 @@ def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
             f"a benchmark needs responses and the stimuli they are to; {data.identifier} has no "
             f"{lacks}"
         )
-    return data
 
 
 def _of_region(data: NeuralData, region: str | None) -> xr.DataArray:

@@ -13,6 +13,7 @@ from typing import Any, final
 from neurorec._checks import check_option
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import Behaviour
+from neurorec.brainscore.chosen_regions import in_chosen_time
 from neurorec.brainscore.commitments import (
     Regions,
     check_degrees,
@@ -56,11 +57,13 @@ class NeurorecBrainModel(BrainModel):
         Area, or several, that each region is committed to: ``{"V4": "V4", "IT": ["PIT", "AIT"]}``.
         ``"V4.c"`` names one state of an area.
     dt_ms
-        What a timestep stands for; the model's if left out.
+        What a timestep stands for; if left out that at which ``regions`` were chosen where it is
+        known, else the model's.
     onset_ms
-        Time from stimulus onset to the start of the first timestep.
+        Time from stimulus onset to the start of the first timestep; if left out as ``dt_ms``,
+        else 0.
     timesteps
-        As many as in training if left out.
+        If left out as ``dt_ms``, else as many as in training.
     identifier
         Name of the model; its own if left out. The property adds a digest of all that determines
         the answers, since Brain-Score keeps results under this name alone.
@@ -94,7 +97,7 @@ class NeurorecBrainModel(BrainModel):
         regions: Regions,
         *,
         dt_ms: float | int | None = None,
-        onset_ms: float | int = 0,
+        onset_ms: float | int | None = None,
         timesteps: int | None = None,
         identifier: str | None = None,
         visual_degrees: float | int = 8,
@@ -109,11 +112,8 @@ class NeurorecBrainModel(BrainModel):
     ) -> None:
         self.regions = checked_regions(model, regions)
         check_degrees(visual_degrees)
-        timeline = Timeline(
-            dt_ms=model.dt_ms if dt_ms is None else dt_ms,
-            n_timesteps=model.timesteps if timesteps is None else timesteps,
-            onset_ms=onset_ms,
-        )
+        given = {"dt_ms": dt_ms, "onset_ms": onset_ms, "timesteps": timesteps}
+        timeline = _timeline(model, in_chosen_time(regions, given))
         model.check_time(timeline.n_timesteps)
         options = Options(noise=noise, seed=seed, units=units, batch_size=batch_size)
         self._viewer = Viewer(model=model, timeline=timeline, options=options, device=device)
@@ -402,6 +402,13 @@ class NeurorecBrainModel(BrainModel):
         chosen, end = self.behaviour.time_bin_ms, self.timeline.end_ms
         limits = (end - self.timeline.dt_ms, end) if chosen is None else chosen
         return self._kept(stimuli, populations, as_time_bins([limits]), trials, each)
+
+
+def _timeline(model: RecurrentModel, asked: Mapping[str, Any]) -> Timeline:
+    """The model's own time where nothing else is asked for."""
+    usual = {"dt_ms": model.dt_ms, "onset_ms": 0, "timesteps": model.timesteps}
+    time = {name: own if asked[name] is None else asked[name] for name, own in usual.items()}
+    return Timeline(dt_ms=time["dt_ms"], n_timesteps=time["timesteps"], onset_ms=time["onset_ms"])
 
 
 def _checked_trials(number_of_trials: Any) -> int:

@@ -27,12 +27,17 @@ def checked_regions(model: RecurrentModel, regions: Regions) -> dict[str, tuple[
         raise ValueError(
             f"no region is committed to an area; give regions such as {{'IT': {last!r}}}"
         )
-    listed = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in regions.items()}
+    listed = listed_areas(regions)
     for region, areas in listed.items():
         if not areas or len(set(areas)) < len(areas):
             raise ValueError(f"region {region!r} needs one area or several distinct, got {areas}")
-        _check_areas(model, areas, f"region {region!r}")
+        _check_areas(model, areas, f"region {region!r} is committed to")
     return listed
+
+
+def listed_areas(regions: Regions) -> dict[str, tuple[str, ...]]:
+    """Areas of each region, also where it is one alone."""
+    return {k: (v,) if isinstance(v, str) else tuple(v) for k, v in regions.items()}
 
 
 def checked_areas(model: RecurrentModel, areas: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -48,12 +53,7 @@ def checked_areas(model: RecurrentModel, areas: str | Sequence[str] | None) -> t
     named = (areas,) if isinstance(areas, str) else tuple(areas)
     if not named or len(set(named)) < len(named):
         raise ValueError(f"areas must be one area or several distinct ones, got {named}")
-    for area in named:
-        if area.split(".", 1)[0] not in model.area_shapes:
-            raise ValueError(
-                f"areas name {area!r}, which is no area of {model.name!r}; it has "
-                f"{list(model.area_shapes)}"
-            )
+    _check_areas(model, named, "areas name")
     return named
 
 
@@ -66,7 +66,7 @@ def checked_behaviour(model: RecurrentModel, behaviour: Behaviour) -> Behaviour:
         If an area does not exist, or there are not as many labels as classes.
     """
     areas = tuple(behaviour.areas or (list(model.area_shapes)[-1],))
-    _check_areas(model, areas, "behaviour")
+    _check_areas(model, areas, "behaviour is committed to")
     labels = behaviour.labels
     if isinstance(labels, str):
         check_option("labels", labels, (IMAGENET,))
@@ -109,6 +109,6 @@ def _check_areas(model: RecurrentModel, areas: Sequence[str], what: str) -> None
     for area in areas:
         if area.split(".", 1)[0] not in model.area_shapes:
             raise ValueError(
-                f"{what} is committed to {area!r}, which is no area of {model.name!r}; it has "
+                f"{what} {area!r}, which is no area of {model.name!r}; it has "
                 f"{list(model.area_shapes)}"
             )

@@ -34,6 +34,14 @@ SETTINGS: Final = (
 )
 #: Files that torch writes, which say nothing of the model that their numbers belong to.
 _OF_TORCH: Final = (".pt", ".pth", ".ckpt", ".tar", ".bin")
+#: What to do with any other model.
+_BY_HAND: Final = (
+    "of a torch module, or a model of torchvision, write the plugin by hand: in model.py, "
+    "get_model(identifier) returns neurorec.brainscore.subject(module, regions, "
+    "identifier=identifier), where module may also be such as 'torchvision:resnet18:weights.pth', "
+    "and __init__.py registers it as model_registry['NAME'] = lambda: get_model('NAME'); then type "
+    "neurorec brainscore check FOLDER"
+)
 
 
 def export(
@@ -56,8 +64,8 @@ def export(
     Parameters
     ----------
     model
-        Path of a checkpoint, a wiring's network, or a :class:`NeurorecBrainModel` of one; what else
-        :func:`neurorec.brainscore.subject` knows, as far as it is made of a wiring.
+        Path of a checkpoint, a preset or a wiring file, whose first weights then are part of the
+        plugin, a wiring's network, or a :class:`NeurorecBrainModel` of one.
     name
         Under which Brain-Score lists it.
     out
@@ -124,23 +132,13 @@ def _subject(
 def _check_wiring(model: Any) -> None:
     """Refuse what is not made of a wiring, with what to do instead."""
     if isinstance(model, str | Path) and Path(model).suffix in _OF_TORCH:
-        raise ValueError(f"{model} holds numbers without a wiring; {_by_hand()}")
+        raise ValueError(f"{model} holds numbers without a wiring; {_BY_HAND}")
     run = model.model if isinstance(model, NeurorecBrainModel) else model
     if isinstance(run, nn.Module | BrainModel) and not isinstance(run, RecurrentNetwork):
         raise ValueError(
-            f"only a checkpoint of neurorec, or the network of one, is exported, got "
-            f"{type(run).__name__}; {_by_hand()}"
+            "a checkpoint of neurorec, a preset, a wiring file or the network of one is exported, "
+            f"got {type(run).__name__}; {_BY_HAND}"
         )
-
-
-def _by_hand() -> str:
-    return (
-        "of a torch module write the plugin by hand: in model.py, get_model(identifier) builds the "
-        "module, loads its weights and returns NeurorecBrainModel(neurorec.models.adapters."
-        "feedforward(module, areas, input_size=224), regions, identifier=identifier), and "
-        "__init__.py registers it as model_registry['NAME'] = lambda: get_model('NAME'); then type "
-        "neurorec brainscore check FOLDER"
-    )
 
 
 def _checkpoint(

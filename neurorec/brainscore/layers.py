@@ -16,10 +16,9 @@ from neurorec.brainscore.benchmark_parts import (
     responses_of,
     stimuli_on_screen,
 )
-from neurorec.brainscore.brain_model import NeurorecBrainModel
 from neurorec.brainscore.commitments import checked_areas
 from neurorec.brainscore.sample_space import Form, form_of
-from neurorec.models import RecurrentModel
+from neurorec.brainscore.subjects import with_timesteps
 
 import_brainscore()
 
@@ -86,7 +85,7 @@ def layer_scores(
         If the model has no timesteps that are known, an area or timestep does not exist, the
         benchmark asks for a task, or its stimuli cannot be shown.
     """
-    layers = _layers(model, benchmark, areas, timesteps)
+    layers = _layers(model, areas, timesteps)
     form = _form(benchmark, device) if sample_space else None
     found = _called(layers, benchmark) if form is None else _formed(layers, benchmark, form, device)
     shape = (len(layers.areas), len(layers.timesteps))
@@ -101,21 +100,13 @@ def layer_scores(
 
 
 def _layers(
-    model: Any, benchmark: Any, areas: str | Sequence[str] | None, timesteps: Sequence[int] | None
+    model: Any, areas: str | Sequence[str] | None, timesteps: Sequence[int] | None
 ) -> Layers:
-    if isinstance(model, RecurrentModel):
-        region = str(getattr(benchmark, "region", "IT"))
-        model = NeurorecBrainModel(model, {region: list(model.area_shapes)[-1]})
-    if not isinstance(model, NeurorecBrainModel):
-        raise ValueError(
-            f"the timesteps of {type(model).__name__} are not known; layer scores need a "
-            "RecurrentModel, or a NeurorecBrainModel of one: neurorec.models.adapters makes one of "
-            "a torch module"
-        )
+    timed = with_timesteps(model)
     return Layers(
-        model=model,
-        areas=checked_areas(model.model, areas),
-        timesteps=_checked(timesteps, model.timeline.n_timesteps),
+        model=timed,
+        areas=checked_areas(timed.model, areas),
+        timesteps=_checked(timesteps, timed.timeline.n_timesteps),
     )
 
 

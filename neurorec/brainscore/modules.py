@@ -7,7 +7,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from neurorec.brainscore.commitments import Regions
+from neurorec.brainscore.commitments import Regions, listed_areas
 from neurorec.brainscore.region_maps import REGIONS
 from neurorec.models import RecurrentModel, adapters
 from neurorec.models.abstract_adapter import Viewing
@@ -135,8 +135,8 @@ def _with_submodules(
             further[names[name]] = name
         return names[name]
 
-    listed = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in regions.items()}
-    return {k: tuple(area_of(name) for name in v) for k, v in listed.items()}, further
+    listed = listed_areas(regions).items()
+    return {k: tuple(area_of(name) for name in v) for k, v in listed}, further
 
 
 def _called(module: nn.Module, input_size: int) -> tuple[dict[str, int], frozenset[str]]:

@@ -11,7 +11,10 @@ from neurorec import datasets
 from neurorec.brainscore._fetching import explained
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.benchmarks import METRICS, USUAL_DEGREES, benchmark, degrees_of
+from neurorec.brainscore.local_data import loaded, name_and_session
 from neurorec.brainscore.plugin_registries import installed_names, near
+from neurorec.brainscore.region_file import read_training_stimuli
+from neurorec.brainscore.training_stimuli import check_unseen, left_to_score
 from neurorec.datasets import DataUnavailableError
 
 brainscore_vision = import_brainscore()
@@ -22,9 +25,7 @@ PATTERN: Final = "DATASET[@SESSION][/REGION]:METRIC"
 _WHOLE_READERS: Final = ("npy_zip",)
 #: Packages that metrics of Brain-Score import and do not declare.
 _UNDECLARED: Final[Mapping[str, str]] = MappingProxyType({"ost": "tensorflow"})
-_LOCAL: Final = re.compile(
-    r"(?P<data>[^@/:]+)(@(?P<session>[^/:]+))?(/(?P<region>[^:]+))?:(?P<m>.+)"
-)
+_LOCAL: Final = re.compile(r"(?P<data>[^/:]+)(/(?P<region>[^:]+))?:(?P<m>.+)")
 
 
 def open_benchmark(
@@ -35,6 +36,7 @@ def open_benchmark(
     number_of_trials: int = 1,
     ceiling: float | int | str | None = None,
     folder: str | Path | None = None,
+    held_out: str | Path | None = None,
 ) -> Any:
     """The benchmark of this name; nothing is installed for it.
 
@@ -48,11 +50,15 @@ def open_benchmark(
         Of local data, as in :func:`neurorec.brainscore.benchmark`.
     usual_degrees
         Width of local stimuli where neither ``visual_degrees`` nor the data set tell it.
+    held_out
+        File of :meth:`RegionFit.to_json`. Of local data the stimuli on which that choice rests are
+        left out; data without any are whole.
 
     Raises
     ------
     ValueError
-        If there is no such benchmark, with those of a similar name.
+        If there is no such benchmark, with those of a similar name; or a choice of regions rests on
+        all its stimuli, or on some of a benchmark of Brain-Score.
     DataUnavailableError
         If Brain-Score's data cannot be reached, or are private.
     ImportError
@@ -60,14 +66,19 @@ def open_benchmark(
     """
     local = _LOCAL.fullmatch(name)
     if local is None:
-        return _of_brainscore(name)
-    if local["data"] not in datasets.names():
+        found = _of_brainscore(name)
+        if held_out is not None:
+            check_unseen(found, read_training_stimuli(held_out))
+        return found
+    known, session = name_and_session(local["data"])
+    if known not in datasets.names():
         raise ValueError(
-            f"there is no data set {local['data']!r} for the benchmark {name!r}{_near(name)}; "
+            f"there is no data set {known!r} for the benchmark {name!r}{_near(name)}; "
             f"neurorec knows {', '.join(datasets.names())}"
         )
-    session = {} if local["session"] is None else {"session": local["session"]}
-    data = datasets.load(local["data"], **session)
+    data = loaded(known, session)
+    if held_out is not None:
+        data = left_to_score(data, read_training_stimuli(held_out))
     return benchmark(
         data,
         metric=local["m"],

@@ -1,17 +1,22 @@
 """Reading the file of a choice of regions."""
 
 import json
+from operator import index
 from pathlib import Path
 from typing import Any, Final
+
+from neurorec.brainscore.chosen_regions import ChosenRegions
+from neurorec.brainscore.time_bins import Timeline
 
 #: Changes when the file means something else.
 FORMAT: Final = 1
 
 
-def read_regions(path: str | Path) -> dict[str, list[str]]:
-    """Areas of each region, of a file that :meth:`RegionFit.to_json` wrote.
+def read_regions(path: str | Path) -> ChosenRegions:
+    """Areas of each region, of a file that :meth:`RegionFit.to_json` wrote, and their time.
 
-    A file that a person wrote may hold nothing but ``{"V4": "V4", "IT": ["PIT", "AIT"]}``.
+    A subject that is made with them has the time at which they were chosen, unless it is given
+    another. A file that a person wrote may hold nothing but ``{"V4": "V4", "IT": ["PIT", "AIT"]}``.
 
     Raises
     ------
@@ -27,7 +32,8 @@ def read_regions(path: str | Path) -> dict[str, list[str]]:
                 f"{path}: region {region!r} must be one area or a list of them, got "
                 f"{regions[region]!r}"
             )
-    return listed
+    origin = f"the regions of {path}"
+    return ChosenRegions(areas=listed, timeline=_timeline(content, path), origin=origin)
 
 
 def read_training_stimuli(path: str | Path) -> dict[str, str]:
@@ -50,6 +56,22 @@ def read_training_stimuli(path: str | Path) -> dict[str, str]:
 def says_training_stimuli(path: str | Path) -> bool:
     """Whether :func:`read_training_stimuli` can read them; a file by hand may not have them."""
     return "training_stimuli" in _content(Path(path))
+
+
+def _timeline(content: dict[str, Any], path: str | Path) -> Timeline | None:
+    """Time of the model, of a file that says it."""
+    known = content.get("provenance")
+    line = known.get("timeline") if isinstance(known, dict) and "regions" in content else None
+    if line is None:
+        return None
+    try:
+        dt_ms, onset_ms = float(line["dt_ms"]), float(line["onset_ms"])
+        return Timeline(dt_ms=dt_ms, n_timesteps=index(line["timesteps"]), onset_ms=onset_ms)
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f'{path} must say when timesteps were as {{"dt_ms": 20, "onset_ms": 0, "timesteps": '
+            f"6}}, got {json.dumps(line)[:60]}"
+        ) from None
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -9,18 +9,20 @@ from typing import Any, Final, final
 import numpy as np
 import xarray as xr
 
-from neurorec import __version__, datasets
+from neurorec import __version__
 from neurorec._checks import atomic_path, check_option
 from neurorec.brainscore.benchmarks import benchmark
 from neurorec.brainscore.brain_model import NeurorecBrainModel
+from neurorec.brainscore.chosen_regions import ChosenRegions
 from neurorec.brainscore.commitments import checked_areas
 from neurorec.brainscore.greedy import Added, added_one_by_one
+from neurorec.brainscore.local_data import loaded
 from neurorec.brainscore.metrics import SampleSpaceMetric
 from neurorec.brainscore.region_file import FORMAT, read_training_stimuli
 from neurorec.brainscore.sample_space import described
+from neurorec.brainscore.subjects import with_timesteps
 from neurorec.brainscore.training_stimuli import chosen_stimuli, digests, left_to_score
 from neurorec.datasets.neural_data import NeuralData
-from neurorec.models import RecurrentModel
 
 Progress = Callable[[int, int], Any]
 #: Metrics of which candidates share the inner products of the areas chosen before.
@@ -35,7 +37,8 @@ class RegionFit:
     Parameters
     ----------
     regions
-        Areas of each region, to be given to :class:`NeurorecBrainModel`.
+        Areas of each region, to be given to :func:`neurorec.brainscore.subject`, which then has the
+        time of the model that was seen.
     scores
         ``score`` and ``error`` (region, n_areas, area): what predicts the training stimuli when
         ``area`` joins the areas chosen before, cross-validated within them; NaN where it is one of
@@ -130,19 +133,22 @@ def fit_regions(
         check_option("metric", metric, _METRICS)
     if max_areas < 1:
         raise ValueError(f"max_areas must be at least 1, got {max_areas}")
-    whole = _loaded(data, session)
+    whole = loaded(data, session)
     training = chosen_stimuli(whole, train_fraction, seed)
     options = {"metric": metric, "number_of_trials": number_of_trials, "folder": folder}
     # The ceiling is the same for all areas and is not looked at.
     options |= {"visual_degrees": visual_degrees, "ceiling": 1.0}
     calls = {r: benchmark(training, region=r, **options) for r in _regions(training, regions)}
-    subject = _subject(model, list(calls))
+    subject = with_timesteps(model)
     named = checked_areas(subject.model, areas)
     n_steps = min(max_areas, len(named))
     found = _found(subject, calls, named, n_steps, progress)
     metrics = {described(call._similarity_metric) for call in calls.values()}
     return RegionFit(
-        regions={region: [s.area for s in steps if s.joins] for region, steps in found.items()},
+        regions=ChosenRegions(
+            areas={region: [s.area for s in steps if s.joins] for region, steps in found.items()},
+            timeline=subject.timeline,
+        ),
         scores=_dataset(found, named, n_steps),
         training_stimuli=digests(training),
         provenance={
@@ -188,8 +194,8 @@ def held_out(
 ) -> NeuralData:
     """The part of a data set on which a choice of regions does not rest, for :func:`benchmark`.
 
-    Stimuli that look the same as one on which it rests are left out too, whatever they are called
-    and whichever session they are from.
+    Stimuli that look the same as one on which it rests are left out, whatever they are called and
+    whichever session they are from.
 
     Parameters
     ----------
@@ -207,15 +213,7 @@ def held_out(
         training = fitted.training_stimuli
     else:
         training = read_training_stimuli(fitted)
-    return left_to_score(_loaded(data, session), training)
-
-
-def _loaded(data: str | NeuralData, session: str | None) -> NeuralData:
-    if isinstance(data, str):
-        return datasets.load(data, **({} if session is None else {"session": session}))
-    if session is not None:
-        raise ValueError(f"session={session!r} was given for a data set that is loaded already")
-    return data
+    return left_to_score(loaded(data, session), training)
 
 
 def _regions(data: NeuralData, asked: str | Sequence[str] | None) -> list[str]:
@@ -225,19 +223,6 @@ def _regions(data: NeuralData, asked: str | Sequence[str] | None) -> list[str]:
     for region in wanted:
         check_option("regions", region, there)
     return wanted
-
-
-def _subject(model: Any, regions: Sequence[str]) -> NeurorecBrainModel:
-    if isinstance(model, NeurorecBrainModel):
-        return model
-    if isinstance(model, RecurrentModel):
-        last = list(model.area_shapes)[-1]
-        return NeurorecBrainModel(model, dict.fromkeys(regions, last))
-    raise ValueError(
-        "areas are chosen of a RecurrentModel or a NeurorecBrainModel, got "
-        f"{type(model).__name__}; "
-        "neurorec.models.adapters makes one of a torch module"
-    )
 
 
 def _timeline(subject: NeurorecBrainModel) -> dict[str, float]:

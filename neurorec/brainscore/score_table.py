@@ -158,11 +158,11 @@ class Scores:
             If they are not such scores.
         """
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
-        text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         where = "the text" if is_text else str(source)
         try:
+            text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
             content = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{where} is no JSON: {error}") from None
         if not isinstance(content, dict) or content.get("kind") != _KIND:
             raise ValueError(f"{where} holds no scores that 'neurorec score' has written")

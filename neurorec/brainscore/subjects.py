@@ -10,6 +10,7 @@ from torch import nn
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.behaviour import IMAGENET, Behaviour
 from neurorec.brainscore.brain_model import NeurorecBrainModel
+from neurorec.brainscore.chosen_regions import in_chosen_time
 from neurorec.brainscore.commitments import Regions
 from neurorec.brainscore.modules import IMAGENET_VIEWING, adapted
 from neurorec.brainscore.region_maps import default_regions
@@ -51,7 +52,9 @@ def subject(
     regions
         Area, or several, of each region. Of a torch module also the name of a submodule
         (``{"V4": "layer2.0.conv1"}``), which becomes an area. If left out, areas that are called
-        V1, V2, V4 and IT, or that the wiring says belong to these regions.
+        V1, V2, V4 and IT, or that the wiring says belong to these regions. Those of
+        :func:`read_regions` and :func:`fit_regions` bring the time at which they were chosen; with
+        another in ``settings``, that is the one, and a warning says so.
     seed
         Of the noise, and of the weights of what is untrained.
     **settings
@@ -88,6 +91,26 @@ def uncommitted(given: Any, regions: None = None, *, seed: int = 0, **settings: 
     return of_source(source, regions, seed=seed, default=_last_area, **settings)
 
 
+def with_timesteps(model: Any) -> NeurorecBrainModel:
+    """A subject whose areas and timesteps are known, whatever its regions are.
+
+    Raises
+    ------
+    ValueError
+        If ``model`` is neither a RecurrentModel nor a subject of one.
+    """
+    if isinstance(model, NeurorecBrainModel):
+        return model
+    if not isinstance(model, RecurrentModel):
+        raise ValueError(
+            "areas and timesteps are known of a RecurrentModel or a NeurorecBrainModel, got "
+            f"{type(model).__name__}; neurorec.models.adapters makes one of a torch module"
+        )
+    made = uncommitted(model)
+    assert isinstance(made, NeurorecBrainModel)
+    return made
+
+
 def _last_area(model: RecurrentModel) -> dict[str, list[str]]:
     return {"all": list(model.area_shapes)[-1:]}
 
@@ -111,15 +134,16 @@ def of_source(
     if isinstance(source.model, BrainModel):
         asked = {"regions": regions, "areas": areas, "viewing": viewing, **settings}
         return _as_it_is(source.model, asked)
-    model, regions = _with_areas(source, areas, regions, viewing, mode)
-    if regions is None:
-        regions = source.regions or default(model)
+    settings = in_chosen_time(regions, settings)
+    model, known = _with_areas(source, areas, regions, viewing, mode)
+    if known is None:
+        known = source.regions or default(model)
     behaviour = settings.pop("behaviour", None) or Behaviour()
     if behaviour.labels is None:
         behaviour = replace(behaviour, labels=_labels(model, source))
     return NeurorecBrainModel(
         model,
-        regions,
+        dict(known),  # without their time, which is among the settings
         behaviour=behaviour,
         seed=seed,
         **{"identifier": source.name, **settings, **_time(model, settings)},

@@ -4,14 +4,20 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from neurorec.brainscore.benchmark_facts import facts_of
 from neurorec.brainscore.stimuli import BrainIOStimulusSet
 from neurorec.datasets.neural_data import NeuralData
 from neurorec.stimuli import IMAGE_SUFFIXES, StimulusSet
 from neurorec.stimuli.images import read_image
+
+#: At the end of the name of data of which some stimuli are left out.
+HELD_OUT: Final = "held-out"
+#: Stimuli to choose on: metrics hold out a tenth, in which two are the fewest with a correlation.
+_FEWEST: Final = 11
 
 
 def chosen_stimuli(data: NeuralData, fraction: float | int, seed: int) -> NeuralData:
@@ -20,18 +26,28 @@ def chosen_stimuli(data: NeuralData, fraction: float | int, seed: int) -> Neural
     Raises
     ------
     ValueError
-        If there are no stimuli or responses, or the share is none of (0, 1].
+        If there are no stimuli or responses, the share is none of (0, 1] or of too few, or the
+        seed is below 0.
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"train_fraction must be above 0 and at most 1, got {fraction}")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, got {seed}")
     names = _with_responses(data)
-    n = max(round(fraction * len(names)), 1)
+    n = round(fraction * len(names))
+    if n < _FEWEST:
+        raise ValueError(
+            f"train_fraction={fraction:g} of the {len(names)} stimuli of {data.identifier} are "
+            f"{n}, and a choice of areas needs {_FEWEST} or more; give a larger share"
+        )
     drawn = np.random.default_rng(seed).permutation(len(names))[:n]
     return restricted(data, [names[i] for i in sorted(drawn.tolist())])
 
 
 def left_to_score(data: NeuralData, training: Mapping[str, str]) -> NeuralData:
-    """``data`` without the stimuli in ``training``, nor any that looks the same.
+    """``data`` without the stimuli that look the same as one in ``training``.
+
+    What is left is named so, with :data:`HELD_OUT`; data without any such stimulus are as before.
 
     Raises
     ------
@@ -41,13 +57,16 @@ def left_to_score(data: NeuralData, training: Mapping[str, str]) -> NeuralData:
     known = set(training.values())
     names = _with_responses(data)
     found = digests(restricted(data, names))
-    left = [name for name in names if name not in training and found[name] not in known]
+    # By what they show alone: other data may call other pictures the same.
+    left = [name for name in names if found[name] not in known]
     if not left:
         raise ValueError(
             f"all {len(names)} stimuli of {data.identifier} were used to choose regions, so that "
             "none is left to score; choose with a smaller train_fraction, or score other data"
         )
-    return restricted(data, left)
+    if len(left) == len(names):
+        return data
+    return replace(restricted(data, left), identifier=f"{data.identifier}-{HELD_OUT}")
 
 
 def digests(data: NeuralData) -> dict[str, str]:
@@ -55,6 +74,23 @@ def digests(data: NeuralData) -> dict[str, str]:
     stimuli = _stimuli(data)
     images = (image for block in stimuli.blocks() for image in block)
     return {name: _digest(image) for name, image in zip(stimuli.stimulus_ids, images, strict=True)}
+
+
+def check_unseen(benchmark: Any, training: Mapping[str, str]) -> None:
+    """Refuse a benchmark of Brain-Score, which is scored whole, that shows some of ``training``.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    facts = facts_of(benchmark)
+    if n := sum(n_in_training(shown, training) for shown in facts.stimuli.values()):
+        raise ValueError(
+            f"regions were chosen on {n} of the {facts.n_stimuli} stimuli of {facts.identifier}, "
+            "and benchmarks of Brain-Score are scored whole; choose regions on other data, or "
+            "leave this benchmark out"
+        )
 
 
 def n_in_training(shown: BrainIOStimulusSet, training: Mapping[str, str]) -> int:

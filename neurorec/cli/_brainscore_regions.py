@@ -1,16 +1,24 @@
 """``neurorec brainscore regions``: which areas of a model stand for the regions of a data set."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurorec.cli._subjects import MODEL_HELP, SubjectOptions, make_subject
+from neurorec.cli._subjects import (
+    MODEL_HELP,
+    STIMULUS_DEGREES_HELP,
+    SubjectOptions,
+    make_subject,
+    subject_options,
+)
 
 if TYPE_CHECKING:
     from neurorec.brainscore import RegionFit
 
 
+@subject_options(without=("region", "region_map", "areas"))
 def regions(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     dataset: Annotated[
@@ -19,86 +27,70 @@ def regions(
             metavar="DATASET[@SESSION]", help="A data set, as 'neurorec data list' names it."
         ),
     ],
+    how: SubjectOptions,
     out: Annotated[Path | None, typer.Option(help="File to write (JSON).")] = None,
     region: Annotated[
         list[str] | None,
-        typer.Option(metavar="REGION", help="Region, such as V4; once for each. All if none."),
+        typer.Option(
+            metavar="REGION",
+            help="Region of the data for which areas are chosen, such as V4; once for each. All if "
+            "none. ('neurorec score', where areas are given, takes REGION=AREA.)",
+        ),
     ] = None,
     areas: Annotated[
         list[str] | None,
-        typer.Option("--areas", metavar="AREA...", help="Areas to choose from; all if none."),
+        typer.Option(
+            "--areas",
+            metavar="AREA...",
+            help="Areas to choose from; of a torch model also AREA=MODULE, as in 'neurorec score'. "
+            "All if none.",
+        ),
     ] = None,
     max_areas: Annotated[int, typer.Option(help="Most areas of a region.")] = 1,
     train_fraction: Annotated[
         float, typer.Option(help="Share of the images on which the choice rests; 1 is all.")
     ] = 0.5,
-    seed: Annotated[int, typer.Option(help="Of the draw of images, and of noise.")] = 0,
     metric: Annotated[str, typer.Option(help="pls or ridge.")] = "pls",
-    dt_ms: Annotated[
-        float | None, typer.Option(help="Milliseconds of a timestep; the model's if left out.")
-    ] = None,
-    onset_ms: Annotated[
-        float, typer.Option(help="From stimulus onset to the first timestep.")
-    ] = 0.0,
-    timesteps: Annotated[
-        int | None, typer.Option(help="Timesteps; as many as in training if left out.")
-    ] = None,
-    visual_degrees: Annotated[
-        float, typer.Option(help="Degrees of visual angle that the model's input spans.")
-    ] = 8.0,
-    stimulus_degrees: Annotated[
-        float | None,
-        typer.Option(
-            help="Width of the stimuli in degrees of visual angle; as the data set says if left "
-            "out, otherwise all that the model sees."
-        ),
-    ] = None,
+    stimulus_degrees: Annotated[float | None, typer.Option(help=STIMULUS_DEGREES_HELP)] = None,
     trials: Annotated[int, typer.Option(help="Trials of every image, where noise acts.")] = 1,
-    cache_dir: Annotated[
-        Path | None, typer.Option(help="Folder in which recordings are kept for the next time.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
 ) -> None:
     """Choose the areas that stand for each region, by fit on some of the images.
 
-    The model sees a random share of the images; each area predicts the neurons in their time bins,
-    cross-validated among these images, and the best is chosen. With --max-areas others join it as
-    long as they help. OUT says which images were used: score the model on the others, or on another
-    session.
+    The model sees a random share of the images, drawn by --seed; each area predicts the neurons in
+    their time bins, cross-validated among these images, and the best is chosen. With --max-areas
+    others join it as long as they help. OUT says which images were used, and at which time of the
+    model: 'neurorec score --region-map OUT' has the same time, and with --held-out OUT it scores
+    the other images.
 
     neurorec brainscore regions fb.safetensors cowley-2023@210325 --dt-ms 20 --out regions.json
     """
     from neurorec.brainscore import fit_regions, uncommitted
     from neurorec.brainscore.benchmarks import degrees_of
+    from neurorec.brainscore.local_data import loaded, name_and_session
     from neurorec.cli._files import refuse
     from neurorec.cli._progress import of_total
 
     refuse([] if out is None else [out], force)
-    data = _data(dataset)
+    data = loaded(*name_and_session(dataset))
     seen = _Seen()
-    how = SubjectOptions(
-        dt_ms=dt_ms,
-        onset_ms=onset_ms,
-        timesteps=timesteps,
-        visual_degrees=visual_degrees,
-        seed=seed,
-        device=device,
-        cache_dir=cache_dir,
+    named = [area.partition("=")[0] for area in areas or []]
+    modules = [area for area in areas or [] if "=" in area]
+    subject = make_subject(
+        model, replace(how, areas=modules or None), make=uncommitted, progress=seen.advance
     )
-    subject = make_subject(model, how, make=uncommitted, progress=seen.advance)
     with of_total(f"{Path(model).name} → {data.identifier}") as progress:
         seen.show = progress
         fitted = fit_regions(
             subject,
             data,
             regions=region,
-            areas=areas,
+            areas=named or None,
             max_areas=max_areas,
             train_fraction=train_fraction,
-            seed=seed,
+            seed=how.seed,
             metric=metric,
-            visual_degrees=degrees_of(data, stimulus_degrees, visual_degrees),
+            visual_degrees=degrees_of(data, stimulus_degrees, how.visual_degrees),
             number_of_trials=trials,
             progress=progress,
         )
@@ -117,14 +109,6 @@ class _Seen:
     def advance(self, n_presentations: int) -> None:
         self.n_presentations += n_presentations
         self.show(self.n_presentations, None)
-
-
-def _data(text: str) -> Any:
-    from neurorec import datasets
-
-    name, _, session = text.partition("@")
-    datasets.info(name)  # an unknown name before anything is read
-    return datasets.load(name, **({"session": session} if session else {}))
 
 
 def _say(fitted: "RegionFit") -> None:

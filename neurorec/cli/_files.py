@@ -1,5 +1,6 @@
 """The files that commands write: not over others, and whole or not at all."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,24 @@ def drawn(stem: Path | None) -> list[Path]:
 
 
 def refuse(paths: list[Path], force: bool) -> None:
-    """Refuse to write over what exists, unless told to."""
+    """Refuse to write over what exists, unless told to, and where nothing can be written."""
     for path in paths:
         if path.exists() and not force:
             raise ValueError(f"{path} exists; name another file, or replace it with --force")
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name a file")
+        there = next(parent for parent in path.absolute().parents if parent.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            why = "may not be written to" if there.is_dir() else "is no folder"
+            raise ValueError(f"{path} cannot be written: {there} {why}; name another place")
+
+
+def text_of(path: Path) -> str:
+    """What a text file says."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: {error}") from None
 
 
 def write(results: "xr.Dataset", out: Path) -> None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, final
 
 import typer
 
+from neurorec.cli._scoring_layers import Layers, layers_file
 from neurorec.cli._subjects import SubjectOptions, make_subject
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from neurorec.brainscore import Scores
 
 
@@ -28,6 +27,7 @@ class Asked:
     resume: bool
     controls: bool
     layers: bool
+    held_out: Path | None
     force: bool
 
 
@@ -56,23 +56,25 @@ def run(asked: Asked) -> None:
     from neurorec.cli._files import refuse
     from neurorec.cli._progress import stage
 
-    if asked.out is not None and not asked.resume:
-        refuse([asked.out], asked.force)
-    elif asked.out is not None and asked.out.exists():
+    beside = layers_file(asked.out) if asked.out is not None and asked.layers else None
+    written = [path for path in (asked.out, beside) if path is not None]
+    refuse(written, asked.force or asked.resume)
+    if asked.resume and asked.out is not None and asked.out.exists():
         Scores.from_json(asked.out)  # what is no such file is refused before all work
     bar = _Bar()
     benchmarks = _opened(asked)
     models = _models(asked, bar)
+    layers = Layers(models, benchmarks, beside, resume=asked.resume) if asked.layers else None
     _say_training(asked, benchmarks)
     _say_forecast(asked, models, benchmarks)
-    if asked.out is not None and not asked.resume:
-        asked.out.unlink(missing_ok=True)  # --force, since it was refused otherwise
+    for path in written if not asked.resume else []:
+        path.unlink(missing_ok=True)  # --force, since it was refused otherwise
     with stage("scores", total=len(models) * len(benchmarks)) as update:
         bar.update = update
         found = _scored(asked, models, benchmarks, bar)
     say(found)
-    if asked.layers:
-        _layers(asked, models[0], benchmarks)
+    if layers is not None:
+        layers.score()
     if asked.out is not None:
         print(asked.out)
 
@@ -81,7 +83,23 @@ def _opened(asked: Asked) -> "list[Any]":
     from neurorec.brainscore import open_benchmark
 
     local = {**asked.local, "usual_degrees": asked.how.visual_degrees}
-    return [open_benchmark(name, **local) for name in dict.fromkeys(asked.benchmarks)]
+    names = dict.fromkeys(asked.benchmarks)
+    opened = [open_benchmark(name, held_out=asked.held_out, **local) for name in names]
+    if asked.held_out is not None:
+        for name, one in zip(names, opened, strict=True):
+            typer.echo(f"{name}: {_left(one, asked.held_out)}", err=True)
+    return opened
+
+
+def _left(benchmark: Any, held_out: Path) -> str:
+    """How much of it is scored."""
+    from neurorec.brainscore import facts_of
+    from neurorec.brainscore.training_stimuli import HELD_OUT
+
+    facts = facts_of(benchmark)
+    if f"-{HELD_OUT}." in facts.identifier:
+        return f"scored on the {facts.n_stimuli} stimuli on which {held_out} does not rest"
+    return f"{held_out} rests on none of its {facts.n_stimuli} stimuli, all are scored"
 
 
 def _models(asked: Asked, bar: _Bar) -> list[Any]:
@@ -107,8 +125,8 @@ def _say_training(asked: Asked, benchmarks: "Sequence[Any]") -> None:
         if n := n_in_training(shown, training):
             typer.echo(
                 f"the regions of {path} were chosen on {n} of the {len(shown)} stimuli of {name}: "
-                "scores on these are too high to be quoted; score another session, or those that "
-                "neurorec.brainscore.held_out leaves",
+                "scores on these are too high to be quoted; leave them out with --held-out "
+                f"{path}, or score another session",
                 err=True,
             )
 
@@ -159,52 +177,6 @@ def _ceilings(scores: "Scores") -> list[tuple[str, str]]:
     of = (facts[pair.benchmark] for pair in scores.pairs)
     named = ((one["metric"], one.get("ceiling")) for one in of)  # absent from older files
     return list(dict.fromkeys((metric, ceiling) for metric, ceiling in named if ceiling))
-
-
-def _layers(asked: Asked, model: Any, benchmarks: "Sequence[Any]") -> None:
-    """Show every area at every timestep; with OUT, also as a table beside it."""
-    import pandas as pd
-
-    from neurorec._checks import atomic_path
-    from neurorec.brainscore import layer_scores
-    from neurorec.cli._progress import of_total
-    from neurorec.figures import layer_scores_table
-
-    tables = []
-    for benchmark in benchmarks:
-        name = str(benchmark.identifier)
-        with of_total(f"layers, {name}") as progress:
-            found = layer_scores(model, benchmark, progress=progress)
-        say_layers(found, name)
-        table = layer_scores_table(found)
-        table.insert(0, "benchmark", name)
-        table.insert(0, "model", found.attrs["model"])
-        tables.append(table)
-    if asked.out is not None:
-        path = asked.out.with_name(f"{asked.out.stem}-layers.csv")
-        with atomic_path(path) as temporary:
-            pd.concat(tables).to_csv(temporary, index=False)
-        print(path)
-
-
-def say_layers(scores: "xr.Dataset", title: str) -> None:
-    """Print scores of areas by timesteps; of several time bins of the responses their mean."""
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    from neurorec.brainscore.score_table import number
-
-    mean = scores["score"]
-    if "time_bin" in mean.dims:
-        mean = mean.mean("time_bin")
-    steps = [f"{step:g}" for step in mean["timestep"].values]
-    table = Table("area", *(Column(f"t={step}", justify="right") for step in steps), title=title)
-    for area in mean["area"].values:
-        values = mean.sel(area=area).transpose("timestep").values
-        table.add_row(str(area), *(number(float(value)) for value in values))
-    console = Console()
-    console.print(table)
-    console.print("the best of these was chosen on these scores: do not quote it", highlight=False)
 
 
 def say_benchmarks() -> None:

@@ -1,13 +1,16 @@
 """The model that a command scores: how it is named, and the options that say how it is seen."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Final, final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, final, get_type_hints
 
 import typer
+
+if TYPE_CHECKING:
+    from neurorec.brainscore.commitments import Regions
 
 #: What a command takes as its model.
 MODEL_HELP: Final = (
@@ -15,6 +18,11 @@ MODEL_HELP: Final = (
     "or torchvision:NAME:WEIGHTS, pixels, package.module:function, or the folder of a plugin."
 )
 
+#: Of an option of commands that show a model the stimuli of local data.
+STIMULUS_DEGREES_HELP: Final = (
+    "Width of the stimuli of local data in degrees of visual angle; as the data set says if left "
+    "out, otherwise all that the model sees."
+)
 #: Options that are settings under other names.
 _NAMED: Final = ("region", "region_map", "areas", "seed")
 
@@ -35,7 +43,10 @@ class SubjectOptions:
     ] = None
     region_map: Annotated[
         Path | None,
-        typer.Option(help='Regions in a file, as {"V4": "layer2"}: JSON; --region goes before.'),
+        typer.Option(
+            help="File of 'neurorec brainscore regions', whose time then is the model's if no "
+            'other is given, or by hand: {"V4": "layer2"}. --region goes before.'
+        ),
     ] = None
     areas: Annotated[
         list[str] | None,
@@ -50,8 +61,9 @@ class SubjectOptions:
         float | None, typer.Option(help="Milliseconds of a timestep; the model's if left out.")
     ] = None
     onset_ms: Annotated[
-        float, typer.Option(help="Milliseconds from stimulus onset to the first timestep.")
-    ] = 0.0
+        float | None,
+        typer.Option(help="Milliseconds from stimulus onset to the first timestep; 0 if left out."),
+    ] = None
     timesteps: Annotated[
         int | None, typer.Option(help="Timesteps; as many as in training if left out.")
     ] = None
@@ -59,7 +71,8 @@ class SubjectOptions:
         float, typer.Option(help="Degrees of visual angle that the model's input spans.")
     ] = 8.0
     seed: Annotated[
-        int, typer.Option(help="Seed of the noise, and of the weights of what is untrained.")
+        int,
+        typer.Option(help="Seed of the noise, of the weights of what is untrained, and of draws."),
     ] = 0
     noise: Annotated[
         bool, typer.Option("--noise/--no-noise", help="Whether noise acts, if there is any.")
@@ -71,42 +84,50 @@ class SubjectOptions:
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto"
 
 
-def subject_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command whose parameter of type :class:`SubjectOptions` is spelt out as its options.
+def subject_options(
+    *, without: Collection[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Spell out the parameter of type :class:`SubjectOptions` of a command as its options.
 
     The others keep their order and those of the subject take the place of that parameter::
 
-        @subject_options
+        @subject_options()
         def score(model: Model, benchmark: Benchmarks, how: SubjectOptions) -> None: ...
+
+    Parameters
+    ----------
+    without
+        Options that the command does not have.
     """
-    hints = get_type_hints(command, include_extras=True)
-    name = next(key for key, hint in hints.items() if hint is SubjectOptions)
-    options = get_type_hints(SubjectOptions, include_extras=True)
-    spelt_out = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hint
-        )
-        for field in fields(SubjectOptions)
-        for hint in [options[field.name]]
-    ]
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        if parameter.name == name:
-            parameters.extend(spelt_out)
-        else:
-            hint = hints.get(parameter.name, parameter.annotation)
-            kind = inspect.Parameter.KEYWORD_ONLY
-            parameters.append(parameter.replace(annotation=hint, kind=kind))
+    hints = get_type_hints(SubjectOptions, include_extras=True)
+    kept = [one for one in fields(SubjectOptions) if one.name not in without]
+    options = [_keyword(one.name, hints[one.name], one.default) for one in kept]
 
-    @wraps(command)
-    def spelt(**given: Any) -> Any:
-        taken = {field.name: given.pop(field.name) for field in fields(SubjectOptions)}
-        return command(**given, **{name: SubjectOptions(**taken)})
+    def spell_out(command: Callable[..., Any]) -> Callable[..., Any]:
+        hints = get_type_hints(command, include_extras=True)
+        name = next(key for key, hint in hints.items() if hint is SubjectOptions)
+        parameters: list[inspect.Parameter] = []
+        for own in inspect.signature(command).parameters.values():
+            hint = hints.get(own.name, own.annotation)
+            own_option = _keyword(own.name, hint, own.default)
+            parameters.extend(options if own.name == name else [own_option])
 
-    found: Any = spelt
-    found.__signature__ = inspect.Signature(parameters)
-    found.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    return found
+        @wraps(command)
+        def spelt(**given: Any) -> Any:
+            taken = {option.name: given.pop(option.name) for option in options}
+            return command(**given, **{name: SubjectOptions(**taken)})
+
+        found: Any = spelt
+        found.__signature__ = inspect.Signature(parameters)
+        found.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+        return found
+
+    return spell_out
+
+
+def _keyword(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=hint)
 
 
 def make_subject(
@@ -128,6 +149,22 @@ def make_subject(
     """
     from neurorec.brainscore import subject
 
+    regions, asked = asked_of(how)
+    return (make or subject)(model, regions, seed=how.seed, progress=progress, **asked)
+
+
+def asked_of(how: SubjectOptions) -> "tuple[Regions | None, dict[str, Any]]":
+    """Regions, and the settings but for the seed that were given other values than usual.
+
+    Where the time is another than that of the regions' file, a line on standard error says so.
+
+    Raises
+    ------
+    ValueError
+        If an option or the file of regions cannot be read.
+    """
+    from neurorec.brainscore.chosen_regions import in_chosen_time
+
     regions, areas = regions_of(how), pairs(how.areas, "--areas", "V4=features.5")
     asked = {
         field.name: getattr(how, field.name)
@@ -136,10 +173,15 @@ def make_subject(
     }
     if areas is not None:
         asked["areas"] = areas
-    return (make or subject)(model, regions, seed=how.seed, progress=progress, **asked)
+    said: list[str] = []
+    in_time = in_chosen_time(regions, asked, say=said.append)
+    if regions is None or not said:
+        return regions, asked
+    typer.echo(f"neurorec: {said[0]}", err=True)
+    return dict(regions), in_time
 
 
-def regions_of(how: SubjectOptions) -> dict[str, list[str]] | None:
+def regions_of(how: SubjectOptions) -> "Regions | None":
     """Areas of each region, of the file and of ``--region``; None where neither was given.
 
     Raises
@@ -149,10 +191,12 @@ def regions_of(how: SubjectOptions) -> dict[str, list[str]] | None:
     """
     from neurorec.brainscore import read_regions
 
-    filed = {} if how.region_map is None else read_regions(how.region_map)
     given = pairs(how.region, "--region", "V4=layer2") or {}
     named = {region: areas.split(",") for region, areas in given.items()}
-    return {**filed, **named} or None
+    if how.region_map is None:
+        return named or None
+    filed = read_regions(how.region_map)
+    return replace(filed, areas={**filed, **named})
 
 
 def pairs(texts: Sequence[str] | None, option: str, example: str) -> dict[str, str] | None:

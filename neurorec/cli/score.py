@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-from neurorec.cli._subjects import MODEL_HELP, SubjectOptions, subject_options
+from neurorec.cli._subjects import (
+    MODEL_HELP,
+    STIMULUS_DEGREES_HELP,
+    SubjectOptions,
+    subject_options,
+)
 
 _BENCHMARK_HELP = (
     "DATASET[@SESSION][/REGION]:METRIC of local data, such as cowley-2023@210325:pls, or an "
@@ -21,7 +26,7 @@ def _list_benchmarks(asked: bool | None) -> None:
         raise typer.Exit
 
 
-@subject_options
+@subject_options()
 def score(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     benchmarks: Annotated[list[str], typer.Argument(metavar="BENCHMARK...", help=_BENCHMARK_HELP)],
@@ -41,20 +46,22 @@ def score(
         bool,
         typer.Option(
             "--layers",
-            help="Also show the score of every area of MODEL at every timestep; with OUT, also "
-            "write them beside it as OUT-layers.csv.",
+            help="Also show the score of every area at every timestep, of MODEL and its controls; "
+            "with OUT, also write them beside it as OUT-layers.csv.",
         ),
     ] = False,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of 'neurorec brainscore regions', most often that of --region-map: stimuli "
+            "on which its choice rests are not scored.",
+        ),
+    ] = None,
     trials: Annotated[
         int, typer.Option(help="Trials of each stimulus that the model sees, of local data.")
     ] = 1,
-    stimulus_degrees: Annotated[
-        float | None,
-        typer.Option(
-            help="Width of the stimuli of local data in degrees of visual angle; as the data set "
-            "says if left out, otherwise all that the model sees."
-        ),
-    ] = None,
+    stimulus_degrees: Annotated[float | None, typer.Option(help=STIMULUS_DEGREES_HELP)] = None,
     ceiling: Annotated[
         float | None, typer.Option(help="Reliability of local data that hold only means.")
     ] = None,
@@ -95,6 +102,7 @@ def score(
             resume=resume,
             controls=controls,
             layers=layers,
+            held_out=held_out,
             force=force,
         )
     )

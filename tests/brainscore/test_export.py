@@ -304,15 +304,34 @@ class TestWrongInput:
     def test_of_torch(self, tmp_path):
         module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten())
         adapted = adapters.feedforward(module, {"V1": "0"}, input_size=8)
-        words = r"write the plugin by hand: in model.py, get_model\(identifier\).*adapters"
+        words = r"write the plugin by hand: in model.py, get_model\(identifier\) returns"
         for given in (adapted, module, tmp_path / "resnet18.pth", "weights.ckpt"):
             with pytest.raises(ValueError, match=words):
                 export(given, "mine", tmp_path / "p", {"V1": "V1"})
         made = NeurorecBrainModel(adapted, {"V1": "V1"})
-        with pytest.raises(ValueError, match=f"got Feedforward; of a torch module {words}"):
+        with pytest.raises(ValueError, match=f"got Feedforward; of a torch module, .* {words}"):
             export(made, "mine", tmp_path / "p")
         with pytest.raises(ValueError, match="got Sequential; of a torch module"):
             export(module, "mine", tmp_path / "p", {"V1": "V1"})
+
+    def test_what_is_said_of_torch_is_a_plugin(self, tmp_path):
+        folder = tmp_path / "by hand"
+        folder.mkdir()
+        (folder / "model.py").write_text(
+            "from torch import nn\n"
+            "import neurorec.brainscore\n\n"
+            "def get_model(identifier):\n"
+            "    module = nn.Sequential(nn.Conv2d(3, 2, 8, stride=8), nn.ReLU())\n"
+            "    regions = {'V4': '0'}\n"
+            "    return neurorec.brainscore.subject(module, regions, identifier=identifier)\n"
+        )
+        (folder / "__init__.py").write_text(
+            "from brainscore_vision import model_registry\n"
+            "from .model import get_model\n\n"
+            "model_registry['mine'] = lambda: get_model('mine')\n"
+        )
+        opened = open_plugin(folder)
+        assert (opened.name, opened.regions) == ("mine", {"V4": ("module_0",)})
 
     def test_a_subject_has_its_settings(self, tmp_path):
         made = NeurorecBrainModel(model(), REGIONS)

@@ -336,7 +336,7 @@ def test_a_time_bin_again_and_again(made, asked):
 
 
 def test_wrong_inputs(made, asked):
-    with pytest.raises(ValueError, match="the timesteps of Linear are not known"):
+    with pytest.raises(ValueError, match=r"areas and timesteps are known of .*, got Linear"):
         layer_scores(torch.nn.Linear(2, 2), asked)
     with pytest.raises(ValueError, match="areas name 'V4', which is no area of"):
         layer_scores(made, asked, areas=["V4"])

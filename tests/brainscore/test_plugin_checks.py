@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from neurorec.brainscore import check_plugin, export, open_plugin
+from neurorec.brainscore import check_plugin, export, open_plugin, subject
 from neurorec.brainscore.plugin_checks import CHECKS, GENERIC
 from neurorec.brainscore.plugin_registries import plugins_folder
 from neurorec.brainscore.plugin_tests import run_tests
@@ -183,6 +183,9 @@ WRONG = {
     "no file": (["--region-map", "r.json"], "r.json: No such file"),
     "no json": (["--region-map", __file__], "is no JSON file of regions"),
     "list": (["--region-map", "list.json"], "must hold regions such as"),
+    "bytes": (["--region-map", "bytes"], "bytes is no JSON file of regions"),
+    "bibtex": (["--bibtex", "bytes"], "bytes is no text in UTF-8"),
+    "labels": (["--labels", "bytes"], "bytes is no text in UTF-8"),
     "torch": ([], "m.pth holds numbers without a wiring"),
 }
 
@@ -217,6 +220,13 @@ class TestExportCommand:
         assert "replace it with --force" in capsys.readouterr().err
         assert command("export", *given, "--force") == 0
 
+    def test_a_preset(self, tmp_path):
+        """With its first weights, which become part of the plugin."""
+        given = ["greco2025-fb", "--name", "first", "--out", tmp_path / "p", "--seed", 3]
+        assert command("export", *given, "--region", "V4=a2") == 0
+        live = subject("greco2025-fb", {"V4": "a2"}, seed=3, identifier="first")
+        assert open_plugin(tmp_path / "p").identifier == live.identifier
+
     def test_a_map_of_regions(self, tmp_path):
         checkpoint = save(model(), tmp_path / "m.safetensors")
         regions = {"V4": "a2", "IT": ["a3", "integration"]}
@@ -231,6 +241,7 @@ class TestExportCommand:
     def test_wrong_input_is_one_line(self, tmp_path, monkeypatch, capsys, options, words):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "list.json").write_text("[1]")
+        (tmp_path / "bytes").write_bytes(b"\xff")
         checkpoint = "m.safetensors" if options else "m.pth"
         assert command("export", checkpoint, "--name", "mine", "--out", "p", *options) == 2
         (line,) = capsys.readouterr().err.splitlines()

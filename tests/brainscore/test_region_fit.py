@@ -13,16 +13,22 @@ pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it
 from neurorec import datasets
 from neurorec.brainscore import (
     NeurorecBrainModel,
+    Timeline,
     benchmark,
+    export,
     fit_regions,
     held_out,
     metric,
+    open_plugin,
     read_regions,
 )
+from neurorec.brainscore import subject as make_subject
+from neurorec.brainscore.chosen_regions import ChosenRegions
 from neurorec.brainscore.region_file import read_training_stimuli
+from neurorec.brainscore.training_stimuli import check_unseen
 from neurorec.models import build
 
-from .simulated import N_STIMULI, activity, images, network, readout, recorded
+from .simulated import N_STIMULI, TIMESTEPS, activity, images, network, readout, recorded
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
@@ -151,6 +157,20 @@ class TestLeakage:
         # Of the largest r² that noise allows, 1 / 1.11.
         assert float(call(model)) > 0.6
 
+    def test_benchmarks_that_are_scored_whole(self, data, fitted, tmp_path):
+        """Of Brain-Score's own nothing can be left out."""
+        options = {"region": "V4", "metric": RIDGE, "ceiling": 1.0, "folder": tmp_path}
+        check_unseen(benchmark(held_out(data, fitted), **options), fitted.training_stimuli)
+        message = f"chosen on {N_STIMULI // 2} of the {N_STIMULI} stimuli of simulated.V4-"
+        with pytest.raises(ValueError, match=message):
+            check_unseen(benchmark(data, **options), fitted.training_stimuli)
+
+    def test_what_is_left_has_a_name(self, data, fitted):
+        assert held_out(data, fitted).identifier == "simulated-held-out"
+        darker = replace(data.stimuli, pixels=data.stimuli.pixels // 2)
+        other = replace(data, stimuli=darker)
+        assert held_out(other, fitted) is other
+
     def test_the_same_picture_under_another_name(self, data, fitted, stimuli):
         renamed = stimuli.table.assign(stimulus_id=[f"t{i}" for i in range(N_STIMULI)])
         names = ("presentation", renamed["stimulus_id"].to_numpy(dtype=str))
@@ -176,6 +196,63 @@ class TestLeakage:
         assert same == again != other
 
 
+def _timed(line):
+    return f'{{"regions": {{"V4": "a1"}}, "provenance": {{"timeline": {line}}}}}'
+
+
+def said(steps, dt_ms, onset_ms):
+    return f"{steps} timesteps of {dt_ms} ms from {onset_ms} ms"
+
+
+class TestTime:
+    """Regions are read at the time at which they were chosen."""
+
+    @pytest.fixture(params=["fit", "file"])
+    def chosen(self, request, fitted, tmp_path):
+        if request.param == "fit":
+            return fitted.regions
+        return read_regions(fitted.to_json(tmp_path / "regions.json"))
+
+    @pytest.mark.parametrize("make", [make_subject, NeurorecBrainModel], ids=["subject", "class"])
+    def test_that_of_the_choice(self, chosen, make):
+        made = make(network(), chosen)
+        assert made.timeline == subject().timeline != make(network(), dict(chosen)).timeline
+        assert made.timeline == Timeline(dt_ms=20, onset_ms=50, n_timesteps=TIMESTEPS)
+        assert make(network(), chosen, dt_ms=20, onset_ms=50).timeline == made.timeline
+
+    @pytest.mark.parametrize("make", [make_subject, NeurorecBrainModel], ids=["subject", "class"])
+    @pytest.mark.parametrize(
+        ("asked", "then"),
+        [
+            ({"dt_ms": 10}, (TIMESTEPS, 10, 50)),
+            ({"onset_ms": 0}, (TIMESTEPS, 20, 0)),
+            ({"timesteps": 2}, (2, 20, 50)),
+        ],
+        ids=["dt", "onset", "timesteps"],
+    )
+    def test_another_is_said(self, chosen, make, asked, then):
+        were, are = re.escape(said(TIMESTEPS, 20, 50)), re.escape(said(*then))
+        message = f"^the regions.* were chosen at {were}, and are read at {are} as asked"
+        with pytest.warns(UserWarning, match=message) as warned:
+            made = make(network(), chosen, **asked)
+        assert len(warned) == 1
+        assert (made.timeline.n_timesteps, made.timeline.dt_ms, made.timeline.onset_ms) == then
+
+    def test_an_exported_model_has_it(self, chosen, tmp_path):
+        wiring = build("greco2025-fb", input_size=8)
+        renamed = ChosenRegions(areas={"V4": ["a1"]}, timeline=chosen.timeline)
+        opened = open_plugin(export(wiring, "timed", tmp_path / "plugin", renamed))
+        assert opened.timeline == subject().timeline
+
+    def test_a_score_is_that_of_the_choice(self, data, chosen, tmp_path):
+        """The time bin is timestep 1 then; in the model's own time it has no timestep at all."""
+        call = benchmark(data, region="V4", metric=RIDGE, ceiling=1.0, folder=tmp_path)
+        expected = NeurorecBrainModel(network(), dict(chosen), dt_ms=20, onset_ms=50, device="cpu")
+        assert float(call(make_subject(network(), chosen, device="cpu"))) == float(call(expected))
+        with pytest.raises(ValueError, match="has no timestep in the time bins"):
+            call(make_subject(network(), dict(chosen), device="cpu"))
+
+
 class TestFiles:
     def test_there_and_back(self, data, fitted, tmp_path):
         path = fitted.to_json(tmp_path / "regions.json")
@@ -199,6 +276,7 @@ class TestFiles:
         path = tmp_path / "r.json"
         path.write_text('{"V4": "V4", "IT": ["PIT", "AIT"]}')
         assert read_regions(path) == {"V4": ["V4"], "IT": ["PIT", "AIT"]}
+        assert read_regions(path).timeline is None
         with pytest.raises(ValueError, match="does not say on which stimuli its regions were"):
             read_training_stimuli(path)
 
@@ -212,8 +290,26 @@ class TestFiles:
             ('{"V4": []}', r"region 'V4' must be one area or a list of them, got \[\]"),
             ('{"format": 2, "regions": {}}', "has format 2 and this neurorec reads 1"),
             ('{"format": 1, "regions": {}}', "must hold regions such as"),
+            (_timed('{"dt_ms": 20, "onset_ms": 0}'), "must say when timesteps were as"),
+            (_timed('{"dt_ms": "x", "onset_ms": 0, "timesteps": 2}'), 'must say .*"x"'),
+            (_timed('{"dt_ms": 20, "onset_ms": 0, "timesteps": 2.5}'), "must say when .* 2.5"),
+            (_timed('{"dt_ms": 0, "onset_ms": 0, "timesteps": 2}'), "must say when timesteps"),
+            (_timed("20"), "must say when timesteps were .*, got 20"),
         ],
-        ids=["text", "list", "empty", "number", "no area", "format", "no region"],
+        ids=[
+            "text",
+            "list",
+            "empty",
+            "number",
+            "no area",
+            "format",
+            "no region",
+            "no timesteps",
+            "no number",
+            "no whole number",
+            "no time",
+            "no table",
+        ],
     )
     def test_no_such_file(self, tmp_path, text, message):
         path = tmp_path / "r.json"
@@ -238,13 +334,19 @@ def test_wrong_inputs(data, fit):
     for fraction in (0, 1.5):
         with pytest.raises(ValueError, match="train_fraction must be above 0 and at most 1"):
             fit(data, train_fraction=fraction)
+    with pytest.raises(ValueError, match="of the 48 stimuli of simulated are 10, and a choice of"):
+        fit(data, train_fraction=0.2)
+    with pytest.raises(ValueError, match="seed must be 0 or more, got -1"):
+        fit(data, seed=-1)
     with pytest.raises(ValueError, match="for a data set that is loaded already"):
         fit(data, session="a")
     with pytest.raises(ValueError, match="has no stimuli that a model could be shown"):
         fit(replace(data, stimuli=None))
     with pytest.raises(ValueError, match="has no responses, by which areas could be chosen"):
         fit(replace(data, assembly=None))
-    with pytest.raises(ValueError, match="areas are chosen of a RecurrentModel or a Neurorec"):
+    with pytest.raises(
+        ValueError, match="are known of a RecurrentModel or a NeurorecBrainModel, got int"
+    ):
         fit_regions(3, data, metric=RIDGE)
 
 

@@ -95,6 +95,37 @@ def test_refusals(choose, neurorec, known, checkpoint, tmp_path):
     assert "no.safetensors" in err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--out", "."), ". exists; name another file, or replace it with --force"),
+        (("--out", ".", "--force"), ". is a folder; name a file"),
+        (("--out", "file/r.json"), "file/r.json cannot be written: {}/file is no folder; name an"),
+        (("--train-fraction", 0.4), "stimuli of pixels are 10, and a choice of areas needs 11 or"),
+        (("--train-fraction", "nan"), "train_fraction must be above 0 and at most 1, got nan"),
+        (("--seed", -1), "seed must be 0 or more, got -1"),
+        (("--areas", "a9"), "areas name 'a9', which is no area of"),
+        (("--areas", "V4=a1"), "areas and viewing are those of a torch module"),
+        (("--metric", "rdm"), "metric must be one of"),
+    ],
+    ids=lambda value: "_".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_one_line_before_the_work(choose, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    code, text, err = choose(*options)
+    assert (code, text) == (2, "")
+    assert message.format(tmp_path) in err.splitlines()[-1]
+    assert err.splitlines()[-1].startswith("neurorec: ")
+
+
+@pytest.mark.parametrize("dataset", ["@one", "pixels@"])
+def test_a_data_set_needs_a_name(choose, dataset):
+    code, _, err = choose(dataset=dataset)
+    message = "data are named DATASET[@SESSION], such as cowley-2023@210325, got"
+    assert (code, err) == (2, f"neurorec: {message} {dataset!r}\n")
+
+
 @pytest.mark.filterwarnings("ignore:Pandas doesn't allow columns")  # theirs, as images are placed
 def test_the_same_width_as_the_model_where_none_is_said(neurorec, known, checkpoint, tmp_path):
     asked = ("brainscore", "regions", checkpoint, "simulated", "--metric", "ridge")
@@ -130,6 +161,22 @@ def test_whatever_can_be_scored(neurorec, known, model, areas, monkeypatch):
     code, _, err = neurorec("brainscore", "regions", model, "simulated")
     assert (code, "enough was seen" in err) == (2, True), err
     assert seen == [areas]
+
+
+def test_areas_of_a_torch_model(neurorec, known, monkeypatch):
+    """AREA=MODULE names an area, as in ``neurorec score``, among which is then chosen."""
+
+    def stop(subject, data, *, areas, **options):
+        raise ValueError(f"areas {areas} of {list(subject.model.area_shapes)}")
+
+    monkeypatch.setattr(brainscore, "fit_regions", stop)
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    asked = ("brainscore", "regions", "test_brainscore_regions:module", "simulated", "--areas")
+    both = ["early", "late"]
+    for areas, chosen in ((("early=layer1", "late=layer2"), both), (("layer2",), ["layer2"])):
+        code, _, err = neurorec(*asked, *areas)
+        known_areas = both if chosen == both else ["layer1", "layer2"]
+        assert (code, f"areas {chosen} of {known_areas}" in err) == (2, True), err
 
 
 def module():

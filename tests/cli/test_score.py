@@ -14,13 +14,25 @@ import pandas as pd
 import pytest
 
 import neurorec as package
-from neurorec import datasets
+from neurorec import brainscore, datasets
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
-from neurorec.brainscore import Scores, fit_regions, open_benchmark, subject
+from neurorec.brainscore import (
+    Scores,
+    benchmark,
+    controls,
+    fit_regions,
+    held_out,
+    layer_scores,
+    open_benchmark,
+    read_regions,
+    subject,
+)
+from neurorec.brainscore.training_stimuli import digests
 from neurorec.cli import INTERRUPTED, WRONG_INPUT
+from neurorec.figures import layer_scores_table
 from neurorec.models import build, save
 
 pytestmark = pytest.mark.filterwarnings(
@@ -50,6 +62,14 @@ def checkpoint(tmp_path):
     path = tmp_path / "fb.safetensors"
     save(network, path)
     return path
+
+
+def counting(function, calls):
+    def counted(*arguments, **options):
+        calls.append(arguments)
+        return function(*arguments, **options)
+
+    return counted
 
 
 class TestScore:
@@ -86,10 +106,72 @@ class TestScore:
         code, _, said = neurorec("score", checkpoint, CKA, *options)
         assert code == 0, said
         assert f"the regions of {file} were chosen on 20 of the 40 stimuli" in said
+        assert f"leave them out with --held-out {file}, or score another session" in said
         others = {name: "0" for name in fitted.training_stimuli}
         replace(fitted, training_stimuli=others).to_json(file)
         code, _, said = neurorec("score", checkpoint, CKA, *options)
         assert (code, "were chosen on" in said) == (0, False), said
+
+    def test_at_the_time_at_which_regions_were_chosen(self, neurorec, few, checkpoint, tmp_path):
+        """From the command that chooses to the file of scores and the plugin."""
+        file, out = tmp_path / "r.json", tmp_path / "s.json"
+        choose = ("--metric", "ridge", "--dt-ms", 25, "--onset-ms", 10, "--timesteps", 4)
+        dataset = ("cowley-2023@210325", "--out", file, "--device", "cpu")
+        assert neurorec("brainscore", "regions", checkpoint, *dataset, *choose)[0] == 0
+        asked = ("--region-map", file, "--device", "cpu", "--out", out)
+        code, _, said = neurorec("score", checkpoint, CKA, *asked)
+        assert (code, "asked for" in said) == (0, False), said
+        expected = subject(checkpoint, dict(read_regions(file)), dt_ms=25, onset_ms=10, timesteps=4)
+        assert Scores.from_json(out).pairs[0].model == expected.identifier
+        code, _, said = neurorec("score", checkpoint, CKA, *asked, "--force", "--dt-ms", 20)
+        sentence = (
+            f"neurorec: the regions of {file} were chosen at 4 timesteps of 25 ms from 10 ms, "
+            "and are read at 4 timesteps of 20 ms from 10 ms as asked for; leave that out to keep "
+            "theirs"
+        )
+        assert (code, said.splitlines().count(sentence)) == (0, 1), said
+        (of_model,) = json.loads(out.read_text())["provenance"]["models"].values()
+        assert of_model["viewer"]["dt_ms"] == 20
+        plugin = ("--name", "mine", "--region-map", file, "--out", tmp_path / "plugin")
+        assert neurorec("brainscore", "export", checkpoint, *plugin)[0] == 0
+        assert subject(tmp_path / "plugin").timeline == expected.timeline
+        code, _, said = neurorec(
+            "brainscore", "export", checkpoint, *plugin, "--force", "--onset-ms", 0
+        )
+        assert (code, "from 10 ms, and are read at 4 timesteps of 25 ms from 0 ms" in said) == (
+            0,
+            True,
+        )
+        assert subject(tmp_path / "plugin").timeline.onset_ms == 0
+
+    def test_held_out(self, neurorec, few, checkpoint, tmp_path, monkeypatch):
+        """What the regions were chosen on is left out; another session is scored whole."""
+        file, out = tmp_path / "r.json", tmp_path / "s.json"
+        fitted = fit_regions(subject(checkpoint, {"V4": "a2"}, dt_ms=20), few, metric="ridge")
+        fitted.to_json(file)
+        darker = replace(few.stimuli, pixels=next(few.stimuli.blocks()) // 2)
+        other = replace(few, identifier="cowley-2023.other", stimuli=darker)
+        sessions = {"210325": few, "190923": other}
+        monkeypatch.setattr(datasets, "load", lambda name, session: sessions[session])
+        names = (CKA, "cowley-2023@190923:cka")
+        options = ("--region-map", file, "--held-out", file, "--device", "cpu", "--out", out)
+        code, _, said = neurorec("score", checkpoint, *names, *options)
+        assert code == 0, said
+        assert f"{names[0]}: scored on the 20 stimuli on which {file} does not rest" in said
+        assert f"{names[1]}: {file} rests on none of its 40 stimuli, all are scored" in said
+        assert "were chosen on" not in said
+        made = subject(checkpoint, fitted.regions, device="cpu")
+        part, whole = Scores.from_json(out).pairs
+        expected = benchmark(held_out(few, fitted), metric="cka")
+        assert (part.benchmark, part.rows[0].score) == (expected.identifier, expected(made))
+        assert "held-out.V4-cka" in part.benchmark
+        assert (part.rows[0].n_stimuli, whole.rows[0].n_stimuli) == (20, 40)
+        assert whole.benchmark == open_benchmark(names[1]).identifier
+        everything = dict.fromkeys(digests(few).values())
+        names = {str(i): digest for i, digest in enumerate(everything)}
+        replace(fitted, training_stimuli=names).to_json(file)
+        code, _, said = neurorec("score", checkpoint, CKA, *options, "--force")
+        assert (code, "stimuli of cowley-2023" in said, "none is left" in said) == (2, True, True)
 
     def test_resume(self, neurorec, few, checkpoint, tmp_path):
         out = tmp_path / "s.json"
@@ -121,9 +203,50 @@ class TestScore:
         assert all(area in shown for area in ("a1", "a2", "a3", "integration"))
         assert all(f"t={step}" in shown for step in range(5))
         layers = pd.read_csv(tmp_path / "s-layers.csv")
-        assert len(layers) == 4 * 5
-        assert set(layers["area"]) == {"a1", "a2", "a3", "integration"}
         assert layers["score"].notna().all()
+        found = {str(name): of for name, of in layers.groupby("model", sort=False)}
+        assert list(found) == [pair.model for pair in Scores.from_json(out).pairs]
+        assert [len(of) for of in found.values()] == [4 * 5, 1, 4 * 5]
+        *_, fresh = controls(subject(checkpoint, {"V4": "a2", "IT": "a3"}, dt_ms=20.0))
+        expected = layer_scores_table(layer_scores(fresh, open_benchmark(CKA)))
+        rows = found[fresh.identifier][[*expected]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, expected)
+
+    @pytest.mark.slow
+    def test_layers_are_resumed(self, neurorec, few, checkpoint, tmp_path, monkeypatch):
+        """Rows of what is done stay, those of another model and benchmark come along."""
+        out, layers = tmp_path / "s.json", tmp_path / "s-layers.csv"
+        asked = (*REGIONS, "--layers", "--out", out)
+        assert neurorec("score", checkpoint, CKA, *asked)[0] == 0
+        before = layers.read_text()
+        out.unlink()
+        code, _, said = neurorec("score", checkpoint, CKA, *asked)
+        assert (code, f"{layers} exists; name another file" in said) == (WRONG_INPUT, True)
+        counted = []
+        monkeypatch.setattr(brainscore, "layer_scores", counting(layer_scores, counted))
+        asked = (CKA, RIDGE, *asked, "--resume")
+        assert neurorec("score", "pixels", *asked[:2], *asked[6:])[0] == 0
+        assert neurorec("score", checkpoint, *asked)[0] == 0
+        assert len(counted) == 3
+        assert layers.read_text().startswith(before)
+        rows = pd.read_csv(layers)
+        assert rows.groupby(["model", "benchmark"]).size().tolist() == [20, 20, 1, 1]
+        assert (
+            neurorec("score", checkpoint, CKA, *REGIONS, "--layers", "--out", out, "--force")[0]
+            == 0
+        )
+        assert layers.read_text() == before
+
+    @pytest.mark.parametrize(
+        "text", ["a,b\n1,2\n", "", "\x00\xff"], ids=["others", "empty", "bytes"]
+    )
+    def test_layers_that_can_not_be_resumed(self, neurorec, few, checkpoint, tmp_path, text):
+        layers = tmp_path / "s-layers.csv"
+        layers.write_text(text, encoding="latin-1")
+        options = ("--layers", "--out", tmp_path / "s.json", "--resume")
+        code, shown, said = neurorec("score", checkpoint, CKA, *REGIONS, *options)
+        assert (code, shown, said.count("\n")) == (WRONG_INPUT, "", 1)
+        assert f"neurorec: {layers} is no table" in said
 
     def test_region_map(self, neurorec, few, checkpoint, tmp_path):
         out, regions = tmp_path / "s.json", tmp_path / "regions.json"
@@ -170,6 +293,33 @@ class TestErrors:
         assert (code, shown) == (WRONG_INPUT, "")
         assert said in error
         assert error.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--out", "."), ". exists; name another file, or replace it with --force"),
+            (("--out", ".", "--force"), ". is a folder; name a file"),
+            (("--out", ".", "--resume"), ". is a folder; name a file"),
+            (("--out", "bytes/s.json"), "bytes/s.json cannot be written"),
+            (("--out", "bytes", "--resume"), "bytes is no JSON"),
+            (("--region-map", "bytes"), "bytes is no JSON file of regions"),
+            (("--held-out", "absent"), "absent: No such file or directory"),
+            (("--held-out", "bytes"), "bytes is no JSON file of regions"),
+            (("--held-out", "r.json"), "r.json does not say on which stimuli its regions were"),
+            (("--areas", "V4"), "--areas must be such as V4=features.5, got 'V4'"),
+            (("--dt-ms", "0"), "dt_ms must be above 0"),
+            (("--timesteps", "0"), "timesteps must be at least 1"),
+            (("--trials", "0"), "number_of_trials must be at least 1"),
+        ],
+        ids=lambda value: "_".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_options(self, neurorec, few, checkpoint, tmp_path, monkeypatch, options, said):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "bytes").write_bytes(b"\xff")
+        (tmp_path / "r.json").write_text('{"V4": "a2"}')
+        code, shown, error = neurorec("score", checkpoint, CKA, *REGIONS, *options)
+        assert (code, shown, error.count("\n")) == (WRONG_INPUT, "", 1), error
+        assert said in error
 
     def test_a_region_without_an_area(self, neurorec, few, checkpoint):
         code, _, error = neurorec("score", checkpoint, CKA, "--region", "IT=a3")

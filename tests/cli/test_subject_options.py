@@ -1,6 +1,7 @@
 """The options by which commands say what is scored: parsed, refused, handed on."""
 
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ def command(capsys):
     seen: dict = {}
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-    @subject_options
+    @subject_options()
     def show(
         model: Annotated[str, typer.Argument()],
         others: Annotated[list[str], typer.Argument()],
@@ -78,6 +79,18 @@ def test_help(command):
     assert "Show what was asked." in text
 
 
+def test_without_some():
+    @subject_options(without=("region", "dt_ms"))
+    def show(model: str, how: SubjectOptions) -> None:
+        seen.append(how)
+
+    seen: list[SubjectOptions] = []
+    known = {p.name: p.default for p in signature(show).parameters.values() if p.name != "model"}
+    assert set(known) == {one.name for one in fields(SubjectOptions)} - {"region", "dt_ms"}
+    show(model="m", **{**known, "seed": 7})
+    assert seen == [SubjectOptions(seed=7)]
+
+
 @pytest.mark.parametrize("text", ["V4", "V4=", "=a", "="])
 def test_a_pair_needs_both(text):
     with pytest.raises(ValueError, match=rf"--region must be such as V4=layer2, got '{text}'"):
@@ -133,12 +146,12 @@ def test_a_model_of_theirs_takes_no_settings(tmp_path):
 
 def test_areas_of_a_torch_module(tmp_path, monkeypatch):
     pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
-    (tmp_path / "my_models_4712.py").write_text(
+    (tmp_path / "my_models_4713.py").write_text(
         "from torch import nn\n"
         "def make():\n"
         "    return nn.Sequential(nn.Conv2d(3, 2, 64, stride=32), nn.ReLU())\n"
     )
     monkeypatch.chdir(tmp_path)
-    made = make_subject("my_models_4712:make", SubjectOptions(areas=["V4=0", "IT=1"]))
+    made = make_subject("my_models_4713:make", SubjectOptions(areas=["V4=0", "IT=1"]))
     assert made.regions == {"V4": ("V4",), "IT": ("IT",)}
     assert made.timeline.end_ms == 10_000
