@@ -21,8 +21,9 @@ from neurorec.brainscore.commitments import (
     checked_behaviour,
     checked_regions,
 )
+from neurorec.brainscore.kept import Kept
 from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
-from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer, planned_pass
+from neurorec.brainscore.passes import Pass, Passes, Viewer, planned_pass
 from neurorec.brainscore.shown import as_brainio, shown_pixels
 from neurorec.brainscore.tasks import TASKS, Look
 from neurorec.brainscore.time_bins import TimeBins, Timeline, as_time_bins
