@@ -118,7 +118,11 @@ def processor() -> str:
 
 def write(path: Path, description: dict[str, Any], rows: Sequence[Row]) -> None:
     """Write the machine and the table of rows as JSON."""
-    table = [asdict(row) | {"ratio": row.ratio} for row in rows]
+    write_table(path, description, [asdict(row) | {"ratio": row.ratio} for row in rows])
+
+
+def write_table(path: Path, description: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+    """The same of rows that are plain values already."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"machine": description, "rows": table}, indent=2) + "\n")
+        temporary.write_text(json.dumps({"machine": description, "rows": rows}, indent=2) + "\n")
     print(f"written to {path}")

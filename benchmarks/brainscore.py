@@ -27,29 +27,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks._compare import machine, write_table
+from benchmarks.pls import Sizes, labelled, problem
+
 RESULTS = Path(__file__).parent / "results" / "brainscore.json"
 PEER = f"brainscore-vision {version('brainscore-vision')}"
 ENVIRONMENT = {"BS_INSTALL_DEPENDENCIES": "no", "RESULTCACHING_DISABLE": "1"}
 LAYER = "a2"
 TIME_BIN_MS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Sizes of one problem."""
-
-    n_stimuli: int
-    n_features: int = 0
-    n_neuroids: int
-    n_time_bins: int = 1
-    n_repetitions: int = 1
-    n_splits: int = 10
-
-    def __str__(self) -> str:
-        return (
-            f"{self.n_stimuli} stimuli x {self.n_repetitions}, {self.n_features} features -> "
-            f"{self.n_neuroids} neuroids x {self.n_time_bins} bins, {self.n_splits} splits"
-        )
 
 
 @dataclass(frozen=True)
@@ -78,17 +63,12 @@ def regression(name: str, side: str) -> Callable[[Sizes], Callable[[], Any]]:
     """A metric by name, of features whose spectrum decays as that of images does."""
 
     def made(sizes: Sizes) -> Callable[[], Any]:
-        from benchmarks.pls import labelled
         from neurorec.brainscore import metric, to_brainio
 
-        rng = np.random.default_rng(0)
-        decay = np.arange(1, sizes.n_features + 1) ** -0.5
-        features = rng.normal(size=(sizes.n_stimuli, sizes.n_features)) * decay
-        signal = features @ rng.normal(size=(sizes.n_features, sizes.n_neuroids))
-        responses = signal / signal.std(axis=0) + rng.normal(size=signal.shape)
+        data = problem(sizes, n_held_out=0)
         source, target = (
-            to_brainio(labelled(values[..., None], kind)).isel(time_bin=0, drop=True)
-            for values, kind in ((features, "feature"), (responses, "neuron"))
+            to_brainio(labelled(values, kind)).isel(time_bin=0, drop=True)
+            for values, kind in ((data.features[..., None], "feature"), (data.responses, "neuron"))
         )
         kwargs = {"stratification_coord": None, "splits": sizes.n_splits}
         found = (load_metric if side == "peer" else metric)(name, crossvalidation_kwargs=kwargs)
@@ -255,11 +235,11 @@ def jobs(*, quick: bool) -> list[Job]:
     """The comparisons."""
     if quick:
         sizes = Sizes(n_stimuli=200, n_features=400, n_neuroids=30, n_splits=3)
-        trials = Sizes(n_stimuli=60, n_neuroids=20, n_repetitions=4)
+        trials = Sizes(n_stimuli=60, n_neuroids=20, n_repetitions=4, n_splits=10)
         bins = Sizes(n_stimuli=60, n_neuroids=10, n_time_bins=4, n_splits=2)
     else:
-        sizes = Sizes(n_stimuli=1000, n_features=8000, n_neuroids=500)
-        trials = Sizes(n_stimuli=1000, n_neuroids=500, n_repetitions=4)
+        sizes = Sizes(n_stimuli=1000, n_features=8000, n_neuroids=500, n_splits=10)
+        trials = Sizes(n_stimuli=1000, n_neuroids=500, n_repetitions=4, n_splits=10)
         bins = Sizes(n_stimuli=500, n_neuroids=100, n_time_bins=12, n_splits=2)
     return [
         Job("pls", sizes, both(lambda s: regression("pls", s)), tolerance=1e-3, once=True),
@@ -413,8 +393,6 @@ def main() -> None:
     unknown = sorted(set(options.only) - {*named, "import"})
     if unknown:
         parser.error(f"--only takes {', '.join(named)}, import; got {', '.join(unknown)}")
-    from benchmarks._compare import machine
-
     description = machine()
     rows = []
     for name in options.only or (*named, "import"):
@@ -422,12 +400,7 @@ def main() -> None:
             rows.append(imports(options.repeats))
         else:
             rows.append(compared(named[name], quick=options.quick, repeats=options.repeats))
-    from neurorec._checks import atomic_path
-
-    with atomic_path(options.out) as temporary:
-        table = {"machine": description, "rows": rows}
-        temporary.write_text(json.dumps(table, indent=2) + "\n")
-    print(f"written to {options.out}")
+    write_table(options.out, description, rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""PLS encoding fits: scikit-learn, ikpls, Brain-Score's metric and neurorec in turn.
+"""PLS encoding fits: scikit-learn, ikpls and neurorec in turn; brainscore.py has whole metrics.
 
     python benchmarks/pls.py [--quick] [--large] [--only NAME ...] [--repeats N] [--out PATH]
 
@@ -30,8 +30,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks._compare import Row, compared, machine, write
 from neurorec import assemblies
 from neurorec.encoding import PLS
-from neurorec.gram import gram
-from neurorec.stats import pearson
 
 RESULTS = Path(__file__).parent / "results" / "pls.json"
 N_COMPONENTS = 25
@@ -48,15 +46,16 @@ class Sizes:
     """Sizes of one problem."""
 
     n_stimuli: int
-    n_features: int
+    n_features: int = 0
     n_neuroids: int
     n_time_bins: int = 1
+    n_repetitions: int = 1
     n_splits: int = 1
 
     def __str__(self) -> str:
         return (
-            f"{self.n_stimuli} x {self.n_features} -> {self.n_neuroids} neuroids x "
-            f"{self.n_time_bins} bins, {self.n_splits} splits"
+            f"{self.n_stimuli} stimuli x {self.n_repetitions}, {self.n_features} features -> "
+            f"{self.n_neuroids} neuroids x {self.n_time_bins} bins, {self.n_splits} splits"
         )
 
 
@@ -68,11 +67,11 @@ class Data:
     responses: np.ndarray
 
 
-def problem(sizes: Sizes, seed: int = 0) -> Data:
+def problem(sizes: Sizes, *, n_held_out: int = N_HELD_OUT, seed: int = 0) -> Data:
     """Responses that are linear in the features, with as much noise as signal."""
     rng = np.random.default_rng(seed)
     decay = np.arange(1, sizes.n_features + 1) ** -0.5
-    features = rng.normal(size=(sizes.n_stimuli + N_HELD_OUT, sizes.n_features)) * decay
+    features = rng.normal(size=(sizes.n_stimuli + n_held_out, sizes.n_features)) * decay
     n_targets = sizes.n_neuroids * sizes.n_time_bins
     signal = features @ rng.normal(size=(sizes.n_features, n_targets))
     responses = signal / signal.std(axis=0) + rng.normal(size=signal.shape)
@@ -160,44 +159,6 @@ def all_time_bins(sizes: Sizes, repeats: int) -> list[Row]:
     ]
 
 
-def metric(sizes: Sizes, repeats: int, *, tolerance: float = 1e-3) -> list[Row]:
-    """Brain-Score's metric ``pls``: 10 splits of 90 %, mean of their median scores."""
-    if not installed("brainscore_vision"):
-        return []
-    from brainscore_vision import load_metric
-
-    from neurorec.brainscore import to_brainio
-
-    data = problem(sizes)
-    n = sizes.n_stimuli
-    features = labelled(data.features[:n, :, None], "feature")
-    responses = labelled(data.responses[:n], "neuron")
-    source, target = (to_brainio(a).isel(time_bin=0, drop=True) for a in (features, responses))
-    pls = load_metric("pls", crossvalidation_kwargs={"stratification_coord": None})
-    _, splits = pls.cross_validation._split.build_splits(target)
-
-    def theirs() -> np.ndarray:
-        return np.array([float(pls(source, target))])
-
-    def ours() -> np.ndarray:
-        inner = gram(features, centred=True)[0]
-        y = torch.from_numpy(responses.values)
-        readout = PLS(N_COMPONENTS)
-        scores = [
-            pearson(
-                readout.predict_from_gram(inner, y, train, test).held_out[..., 0].numpy(),
-                responses.values[test, :, 0],
-            )
-            for train, test in splits
-        ]
-        return np.median(scores, axis=1).mean(keepdims=True)
-
-    name = f"brainscore-vision {version('brainscore-vision')} pls"
-    return [
-        compared("10 splits", sizes, name, theirs, ours, repeats, tolerance=tolerance, once=True)
-    ]
-
-
 def labelled(values: np.ndarray, name: str) -> xr.DataArray:
     """Assembly of (stimulus, neuroid, time_bin), in the order that Brain-Score puts it in."""
     n_stimuli, n_neuroids, _ = values.shape
@@ -230,19 +191,15 @@ def jobs(*, quick: bool, large: bool, repeats: int) -> dict[str, Callable[[], li
         wide = Sizes(n_stimuli=200, n_features=1000, n_neuroids=60)
         tall = Sizes(n_stimuli=500, n_features=100, n_neuroids=60)
         bins = Sizes(n_stimuli=200, n_features=1000, n_neuroids=60, n_time_bins=3)
-        splits = Sizes(n_stimuli=200, n_features=1000, n_neuroids=60, n_splits=10)
         return {
             "wide": lambda: one_fit(wide, repeats),
             "tall": lambda: one_fit(tall, repeats),
             "bins": lambda: all_time_bins(bins, repeats),
-            # Few stimuli, whose scores depend on where scikit-learn stops.
-            "metric": lambda: metric(splits, repeats, tolerance=1e-2),
         }
     some = Sizes(n_stimuli=1000, n_features=4000, n_neuroids=168)
     many = Sizes(n_stimuli=900, n_features=8000, n_neuroids=500)
     tall = Sizes(n_stimuli=2000, n_features=500, n_neuroids=168)
     bins = Sizes(n_stimuli=1000, n_features=4000, n_neuroids=168, n_time_bins=13)
-    splits = Sizes(n_stimuli=1000, n_features=8000, n_neuroids=500, n_splits=10)
     huge = Sizes(n_stimuli=2304, n_features=25000, n_neuroids=168)
     chosen = {
         "some": lambda: one_fit(some, repeats),
@@ -250,10 +207,7 @@ def jobs(*, quick: bool, large: bool, repeats: int) -> dict[str, Callable[[], li
         "tall": lambda: one_fit(tall, repeats),
         "bins": lambda: all_time_bins(bins, repeats),
     }
-    slow = {
-        "metric": lambda: metric(splits, repeats),
-        "huge": lambda: one_fit(huge, repeats, once=True),
-    }
+    slow = {"huge": lambda: one_fit(huge, repeats, once=True)}
     return chosen | slow if large else chosen
 
 

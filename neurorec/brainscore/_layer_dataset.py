@@ -42,7 +42,7 @@ def layer_dataset(
     return xr.Dataset(
         found,
         coords=coords | _bins(benchmark, n_bins),
-        attrs=_attrs(layers, str(benchmark.identifier), metric),
+        attrs=_attrs(layers, str(benchmark.identifier), metric) | _simulated(benchmark),
     )
 
 
@@ -96,3 +96,9 @@ def _attrs(layers: Layers, benchmark: str, metric: str) -> dict[str, Any]:
         "dt_ms": float(layers.model.timeline.dt_ms),
         "provenance": json.dumps(provenance),
     }
+
+
+def _simulated(benchmark: Any) -> dict[str, int]:
+    """What figures must say, where the responses do; netCDF has no booleans."""
+    said = benchmark._assembly.attrs if isinstance(benchmark, NeuralBenchmark) else {}
+    return {"simulated": 1} if said.get("simulated", False) else {}

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Int
 
-from neurorec.brainscore.passes import Kept
+from neurorec.brainscore.kept import Kept
 from neurorec.brainscore.products import Products
 from neurorec.gram import ahead, products_and_sums, resolve_device
 

@@ -5,8 +5,8 @@ from typing import Any, final
 
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore.brain_model import NeurorecBrainModel
+from neurorec.brainscore.kept import Kept
 from neurorec.brainscore.packaging import NeuroidAssembly, neuroid_assembly
-from neurorec.brainscore.passes import Kept
 from neurorec.brainscore.shown import as_brainio
 from neurorec.brainscore.time_bins import TimeBins, as_time_bins
 

@@ -22,8 +22,9 @@ from neurorec.brainscore.commitments import (
     checked_behaviour,
     checked_regions,
 )
+from neurorec.brainscore.kept import Kept
 from neurorec.brainscore.packaging import BehavioralAssembly, NeuroidAssembly, neuroid_assembly
-from neurorec.brainscore.passes import Kept, Pass, Passes, Viewer, planned_pass
+from neurorec.brainscore.passes import Pass, Passes, Viewer, planned_pass
 from neurorec.brainscore.shown import as_brainio, shown_pixels
 from neurorec.brainscore.tasks import TASKS, Look
 from neurorec.brainscore.time_bins import TimeBins, Timeline, as_time_bins
@@ -123,6 +124,7 @@ class NeurorecBrainModel(BrainModel):
         self._cache_dir, self._progress = cache_dir, progress
         self._passes = Passes(folder=self._folder(cache_dir), progress=progress)
         self._look: Look | None = None
+        self._recording: Look | None = None
         self._expected: dict[str, TimeBins] = {}
 
     def _folder(self, cache_dir: str | Path | None) -> Path:
@@ -244,7 +246,7 @@ class NeurorecBrainModel(BrainModel):
                 kept, region, self.regions[region], stimuli, bins, self.timeline
             )
 
-        self._look = look
+        self._look = self._recording = look
 
     def planned(self, region: str, time_bins: Any, stimuli: Any, number_of_trials: int = 1) -> Plan:
         """What a pass over the stimuli would record, besides what is expected; nothing is kept.
@@ -290,7 +292,7 @@ class NeurorecBrainModel(BrainModel):
         require_variance: bool = False,
         aggregation: str = "mean",
     ) -> None:
-        """From now on :meth:`look_at` gives answers; a passive task changes nothing.
+        """From now on :meth:`look_at` gives answers; in a passive task, the last recording again.
 
         Parameters
         ----------
@@ -311,7 +313,7 @@ class NeurorecBrainModel(BrainModel):
         """
         check_option("task", str(task), ("passive", *TASKS))
         if task == "passive":
-            self._look = self._look or (lambda stimuli, trials, each: None)
+            self._look = self._recording or (lambda stimuli, trials, each: None)
             return
         trials = _checked_trials(number_of_trials)
         self._look = TASKS[task](
@@ -331,7 +333,7 @@ class NeurorecBrainModel(BrainModel):
         Parameters
         ----------
         stimuli
-            A stimulus set of Brain-Score or of neurorec, or a list of paths of images.
+            A stimulus set of Brain-Score, or a list of paths of images.
         number_of_trials
             Trials of every stimulus, each with noise of its own. A model without noise, and an
             area that noise does not reach, is run once.

@@ -11,7 +11,7 @@ from neurorec.assemblies import TIME_BIN
 from neurorec.brainscore.area_products import products_over_time
 from neurorec.brainscore.benchmark_parts import places, responses_of, stimuli_on_screen
 from neurorec.brainscore.brain_model import NeurorecBrainModel
-from neurorec.brainscore.passes import Kept
+from neurorec.brainscore.kept import Kept
 from neurorec.brainscore.products import Products
 from neurorec.brainscore.sample_space import Form, form_of
 from neurorec.brainscore.time_bins import TimeBins, Timeline

@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurorec.assemblies import NEUROID, PRESENTATION, TIME_BIN
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore.passes import Kept
+from neurorec.brainscore.kept import Kept
 from neurorec.brainscore.time_bins import TimeBins, Timeline
 
 import_brainscore()

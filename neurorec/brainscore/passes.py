@@ -1,4 +1,4 @@
-"""One pass of a model over stimuli, of which the averages over time bins are kept in a file."""
+"""One pass of a model over stimuli, of which the averages over time bins are kept."""
 
 import hashlib
 import json
@@ -16,6 +16,7 @@ from jaxtyping import Float
 from neurorec import __version__
 from neurorec._checks import atomic_path
 from neurorec.assemblies import NEUROID, columns_of
+from neurorec.brainscore.kept import BLOCK_BYTES, Columns, Kept, write_columns
 from neurorec.brainscore.time_bins import TimeBins, Timeline
 from neurorec.models import RecurrentModel
 from neurorec.recording import Options, Plan, Recording, plan, record
@@ -26,13 +27,8 @@ from neurorec.stimuli import StimulusSet
 LOGITS: Final = "logits"
 #: Of the recording that exists at any one time, before it is averaged over time and trials.
 RECORDING_BYTES: Final = 2**30
-#: Of the block of units that is averaged at once.
-_BLOCK_BYTES: Final = 64 * 2**20
 #: Changes when kept files mean something else.
 _FORMAT: Final = 2
-_TEXT: Final = h5py.string_dtype()
-
-Columns = dict[str, np.ndarray]
 
 
 @final
@@ -114,7 +110,7 @@ class Passes:
     folder: Path
     progress: Callable[[int], Any] = field(default=lambda n_presentations: None)
 
-    def kept(self, viewer: Viewer, asked: Pass) -> "Kept":
+    def kept(self, viewer: Viewer, asked: Pass) -> Kept:
         """What was kept of this pass; it is made if there is none.
 
         Trials that cannot differ are one, so that benchmarks that ask for few and for many share
@@ -144,63 +140,6 @@ class Passes:
                 for population in asked.populations:
                     _keep(file, recording, population, part, asked, weights)
                 out.unlink()
-
-
-@final
-@dataclass(frozen=True)
-class Kept:
-    """Averages over time bins, in a file.
-
-    Parameters
-    ----------
-    chosen
-        Numbers of the time bins that count, in their order; all if None.
-    """
-
-    path: Path
-    n_repetitions: int
-    chosen: tuple[int, ...] | None = None
-
-    def values(self, population: str) -> Float[np.ndarray, "presentation neuroid time_bin"]:
-        """Activity; presentations are ordered by repetition, then stimulus."""
-        with h5py.File(self.path, "r") as file:
-            return self._read(file[population]["activity"], slice(None))  # type: ignore[index]
-
-    def blocks(
-        self, population: str, *, block_bytes: int = _BLOCK_BYTES
-    ) -> Iterator[Float[np.ndarray, "presentation some_neuroids time_bin"]]:
-        """The same values, some neuroids at a time: as many as ``block_bytes`` hold, at least 1."""
-        with h5py.File(self.path, "r") as file:
-            stored: Any = file[population]["activity"]  # type: ignore[index]
-            n_bins, n_repetitions, n_stimuli, n_units = stored.shape
-            size = n_repetitions * n_stimuli * n_bins * stored.dtype.itemsize
-            n = max(block_bytes // size, 1)
-            for start in range(0, n_units, n):
-                yield self._read(stored, slice(start, start + n))
-
-    def _read(
-        self, stored: Any, units: slice
-    ) -> Float[np.ndarray, "presentation neuroid time_bin"]:
-        """Some units with one axis of presentations, and the time bins that count."""
-        # (time_bin, repetition, stimulus, neuroid): a bin is read without the others.
-        chosen = range(len(stored)) if self.chosen is None else self.chosen
-        values = np.stack([stored[number, :, :, units] for number in chosen], axis=-1)
-        flat = values.reshape(-1, *values.shape[2:])
-        # Trials that noise does not reach are copies of one another, of which one was run.
-        n_copies = self.n_repetitions // len(values)
-        return flat if n_copies == 1 else np.tile(flat, (n_copies, 1, 1))
-
-    def columns(self, population: str) -> Columns:
-        """Labels of the neuroids."""
-        with h5py.File(self.path, "r") as file:
-            group: Any = file[population]["neuroid"]  # type: ignore[index]
-            return {name: _column(group[name]) for name in group.attrs["order"]}
-
-
-def _column(stored: Any) -> np.ndarray:
-    if h5py.check_string_dtype(stored.dtype) is not None:
-        return np.array(stored.asstr()[()].tolist())
-    return stored[()]
 
 
 def _is_readable(path: Path) -> bool:
@@ -286,7 +225,7 @@ def _keep(
         stored[:, :, part, units] = np.moveaxis(trials, -1, 0)
         labels.append(columns)
     if part.start == 0:
-        _write_columns(group, {k: np.concatenate([c[k] for c in labels]) for k in labels[0]})
+        write_columns(group, {k: np.concatenate([c[k] for c in labels]) for k in labels[0]})
 
 
 def _binned(
@@ -314,7 +253,7 @@ def _blocks(
         yield slice(0, logits.shape[1]), logits.values[:, :, timesteps], columns
         return
     first, chosen = 0, timesteps.tolist()
-    for block in recording.stream(population, timesteps=chosen, block_bytes=_BLOCK_BYTES):
+    for block in recording.stream(population, timesteps=chosen, block_bytes=BLOCK_BYTES):
         units = slice(first, first + block.sizes[NEUROID])
         yield units, block.values, columns_of(block, NEUROID)
         first = units.stop
@@ -324,15 +263,3 @@ def _n_units(recording: Recording, population: str) -> int:
     if population == LOGITS:
         return recording.logits().shape[1]
     return recording.area(population).n_neuroids
-
-
-def _write_columns(group: Any, columns: Columns) -> None:
-    labels = group.create_group("neuroid")
-    labels.attrs["order"] = list(columns)
-    for name, values in columns.items():
-        is_text = values.dtype.kind == "U"
-        labels.create_dataset(
-            name,
-            data=values.astype(object) if is_text else values,
-            dtype=_TEXT if is_text else None,
-        )

@@ -140,9 +140,8 @@ def _requirements(folder: Path) -> str | None:
 
 
 def _bibtex(folder: Path) -> str | None:
-    text = (
-        (folder / "model.py").read_text(encoding="utf-8") if (folder / "model.py").exists() else ""
-    )
+    path = folder / "model.py"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     return None if "def get_bibtex(" in text else "add get_bibtex(identifier) to model.py"
 
 

@@ -31,7 +31,7 @@ def as_brainio(stimuli: Any) -> BrainIOStimulusSet:
     if not isinstance(stimuli, BrainIOStimulusSet) or "stimulus_id" not in stimuli:
         raise ValueError(
             "stimuli must be a stimulus set of Brain-Score with a column 'stimulus_id', or a list "
-            f"of paths of images, got {type(stimuli).__name__}; make one of neurorec's with "
+            f"of paths of images, got a {_whose(stimuli)}; make one of neurorec's with "
             "neurorec.brainscore.stimulus_set_to_brainio"
         )
     if len(stimuli) == 0:
@@ -48,6 +48,8 @@ def shown_pixels(stimuli: BrainIOStimulusSet, size: int) -> StimulusSet:
     ------
     ValueError
         If a stimulus is shown twice, or a file cannot be read.
+    FileNotFoundError
+        If a file is gone.
     """
     names = list(stimuli["stimulus_id"])
     if len(set(names)) < len(names):
@@ -56,6 +58,7 @@ def shown_pixels(stimuli: BrainIOStimulusSet, size: int) -> StimulusSet:
             f"the stimulus {twice!r} is shown more than once; show it once and ask for more trials"
         )
     paths = [Path(stimuli.get_stimulus(name)) for name in names]
+    _check_there(names, paths)
     if _differ_in_size(paths):
         pixels = FilePixels(
             files=tuple((path,) for path in paths),
@@ -69,6 +72,21 @@ def shown_pixels(stimuli: BrainIOStimulusSet, size: int) -> StimulusSet:
         pixels=pixels,
         table=pd.DataFrame({"stimulus_id": [str(name) for name in names]}),
     )
+
+
+def _whose(stimuli: Any) -> str:
+    """Its class, and the package that it is from."""
+    return f"{type(stimuli).__module__.partition('.')[0]}.{type(stimuli).__name__}"
+
+
+def _check_there(names: list[Any], paths: list[Path]) -> None:
+    gone = [(n, path) for n, path in zip(names, paths, strict=True) if not path.exists()]
+    if gone:
+        name, path = gone[0]
+        raise FileNotFoundError(
+            f"there is no file {path} of the stimulus {name!r}, and {len(gone)} of "
+            f"{len(paths)} files are missing; write or download the stimuli again"
+        )
 
 
 def _differ_in_size(paths: list[Path]) -> bool:

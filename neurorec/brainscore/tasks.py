@@ -20,8 +20,9 @@ from neurorec.brainscore.behaviour import (
     members_of,
     odd_ones_out,
 )
+from neurorec.brainscore.kept import Kept
 from neurorec.brainscore.packaging import BehavioralAssembly, behavioral_assembly
-from neurorec.brainscore.passes import LOGITS, Kept
+from neurorec.brainscore.passes import LOGITS
 from neurorec.brainscore.shown import as_brainio
 
 #: From stimuli, populations, number of trials and whether each is kept, to activity at the time of

@@ -7,7 +7,6 @@ import pandas as pd
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -77,31 +76,19 @@ def layer_scores(
     values, titles = _checked(scores, quantity)
     n_bins, n_areas, _ = values.shape
     n_columns = min(n_bins, _MOST_COLUMNS)
-    n_rows = -(-n_bins // n_columns)
-    height = float(np.clip(_AREA_MM * n_areas, *_MATRIX_MM)) + (6.0 if n_bins > 1 else 2.0)
     low, high = finite_range(values)
     with journal_style():
-        width = SINGLE_COLUMN_MM if n_columns < 3 else DOUBLE_COLUMN_MM
-        figure = new_figure(width, n_rows * height + 24.0)
+        figure = new_figure(*_size_mm(n_areas, -(-n_bins // n_columns), n_columns))
         legend_above(figure, {}, more=[_handle()])
         if note:
             note_below(figure, _note(scores))
-        panels = np.ravel(figure.subplots(n_rows, n_columns, squeeze=False)).tolist()
-        for axes in panels[n_bins:]:
-            axes.remove()
-        panels = panels[:n_bins]
-        image: Any = None
-        steps = scores["timestep"].values
-        for number, (axes, one) in enumerate(zip(panels, values, strict=True)):
-            image = _draw(axes, one, steps, high=max(high, _LEAST))
-            axes.set_title(titles[number])
-            _label_rows(axes, names(scores, "area") if number % n_columns == 0 else [])
-            lowest = number + n_columns >= n_bins
-            axes.tick_params(labelbottom=lowest)
-            if lowest:  # a narrow matrix has no room for more
-                axes.set_xlabel(timestep_label(scores.attrs) if n_bins == 1 else "timestep")
+        panels = _panels(figure, n_bins, n_columns)
+        for axes, one, title in zip(panels, values, titles, strict=True):
+            _draw(axes, one, scores["timestep"].values, high=max(high, _LEAST))
+            axes.set_title(title)
+        _label(panels, scores, n_columns)
         below = "min" if low < 0 else "neither"
-        colour_bar(image, panels, QUANTITIES[quantity], extend=below)
+        colour_bar(panels[-1].collections[0], panels, QUANTITIES[quantity], extend=below)
         return finish(figure, simulated=is_simulated(scores, asked=simulated))
 
 
@@ -149,12 +136,27 @@ def _limits(scores: xr.Dataset, name: str, n: int) -> np.ndarray:
     return np.full(n, np.nan) if known is None else np.broadcast_to(known.values.astype(float), n)
 
 
-def _draw(axes: Axes, values: np.ndarray, steps: np.ndarray, *, high: float) -> QuadMesh:
+def _size_mm(n_areas: int, n_rows: int, n_columns: int) -> tuple[float, float]:
+    matrix = float(np.clip(_AREA_MM * n_areas, *_MATRIX_MM))
+    several = n_rows * n_columns > 1
+    width = SINGLE_COLUMN_MM if n_columns < 3 else DOUBLE_COLUMN_MM
+    return width, n_rows * (matrix + (6.0 if several else 2.0)) + 24.0
+
+
+def _panels(figure: Figure, n: int, n_columns: int) -> list[Axes]:
+    """One for each time bin, row by row."""
+    panels = np.ravel(figure.subplots(-(-n // n_columns), n_columns, squeeze=False)).tolist()
+    for axes in panels[n:]:
+        axes.remove()
+    return panels[:n]
+
+
+def _draw(axes: Axes, values: np.ndarray, steps: np.ndarray, *, high: float) -> None:
     n_areas, n_steps = values.shape
     x, y = np.arange(n_steps + 1) - 0.5, np.arange(n_areas + 1) - 0.5
     colours = colormaps[SIMILARITY_MAP].with_extremes(bad=FAINT)
     masked = np.ma.masked_invalid(values)
-    image = axes.pcolormesh(x, y, masked, cmap=colours, vmin=0.0, vmax=high, rasterized=True)
+    axes.pcolormesh(x, y, masked, cmap=colours, vmin=0.0, vmax=high, rasterized=True)
     if np.isfinite(values).any():
         area, step = _best(values)
         axes.plot([step], [area], **_MARK)
@@ -162,7 +164,6 @@ def _draw(axes: Axes, values: np.ndarray, steps: np.ndarray, *, high: float) -> 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     # Steps that were left out leave no gap, and ticks name those that are there.
     axes.xaxis.set_major_formatter(lambda at, _: _step_name(at, steps))
-    return image
 
 
 def _step_name(at: float, steps: np.ndarray) -> str:
@@ -176,9 +177,16 @@ def _best(values: np.ndarray) -> tuple[int, int]:
     return int(area), int(step)
 
 
-def _label_rows(axes: Axes, areas: list[str]) -> None:
-    axes.set_yticks(range(len(areas)), areas)
-    axes.tick_params(left=False)
+def _label(panels: list[Axes], scores: xr.Dataset, n_columns: int) -> None:
+    """Areas beside the first matrix of each row, timesteps below the last of each column."""
+    areas = names(scores, "area")
+    # A narrow matrix has no room for more than the word.
+    timestep = timestep_label(scores.attrs) if len(panels) == 1 else "timestep"
+    for number, axes in enumerate(panels):
+        axes.set_yticks(range(len(areas)), areas if number % n_columns == 0 else [""] * len(areas))
+        lowest = number + n_columns >= len(panels)
+        axes.tick_params(left=False, labelbottom=lowest)
+        axes.set_xlabel(timestep if lowest else "")
 
 
 _MARK: Final[dict[str, Any]] = {

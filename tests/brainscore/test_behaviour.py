@@ -284,6 +284,9 @@ def test_what_was_asked_for_last_is_answered(stimuli, fitting):
     assert type(made.look_at(stimuli)) is NeuroidAssembly
     made.start_task(TASK.probabilities, fitting)
     assert type(made.look_at(stimuli)) is BehavioralAssembly
+    made.start_task(TASK.passive)
+    assert type(made.look_at(stimuli)) is NeuroidAssembly
+    made.start_task(TASK.odd_one_out)
     made.start_recording("IT", [(50, 60)])
     assert type(made.look_at(stimuli)) is NeuroidAssembly
 

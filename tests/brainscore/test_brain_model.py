@@ -281,7 +281,7 @@ class TestNothingIsOutOfDate:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("constant", ["RECORDING_BYTES", "_BLOCK_BYTES"])
+@pytest.mark.parametrize("constant", ["RECORDING_BYTES", "BLOCK_BYTES"])
 def test_memory_and_disk_are_bounded(stimuli, monkeypatch, constant):
     """Parts of the stimuli, and blocks of units, give what the whole does."""
     made, _ = subject()
@@ -468,8 +468,10 @@ def test_bad_requests(stimuli):
     for number in (0, -2):
         with pytest.raises(ValueError, match=f"number_of_trials must be at least 1, got {number}"):
             made.look_at(stimuli, number_of_trials=number)
-    with pytest.raises(ValueError, match="stimuli must be a stimulus set of Brain-Score"):
+    with pytest.raises(ValueError, match=r"be a stimulus set of Brain-Score .* got a numpy.nda"):
         made.look_at(np.zeros((2, 8, 8, 3), np.uint8))
+    with pytest.raises(FileNotFoundError, match=r"no file gone\.png of the stimulus 'gone.png'"):
+        made.look_at([*stimuli.stimulus_paths.values(), "gone.png"])
     with pytest.raises(ValueError, match="there are no stimuli to look at"):
         made.look_at(stimuli[:0])
     with pytest.raises(ValueError, match="the stimulus 's0' is shown more than once"):

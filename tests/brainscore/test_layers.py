@@ -136,6 +136,13 @@ def test_the_true_cell_is_the_best(scores):
     assert (best["area"].item(), best["timestep"].item()) == ("a2", 1)
 
 
+def test_what_is_simulated_says_so(made, one_bin, call, scores):
+    assert "simulated" not in scores.attrs
+    data = replace(one_bin, assembly=one_bin.assembly.assign_attrs(simulated=1))
+    marked = layer_scores(made, call(data, metric=ours("ridge")), areas=["a1"], timesteps=[0])
+    assert marked.attrs["simulated"] == 1
+
+
 def test_each_time_bin_has_a_best_of_its_own(made, two_bins, call):
     scores = layer_scores(made, call(two_bins, metric=ours("ridge")))
     assert scores["score"].dims == ("area", "timestep", "time_bin")
