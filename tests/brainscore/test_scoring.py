@@ -174,7 +174,7 @@ class TestScore:
         numbers = []
         for edges in ([40, 60], [40, 60, 80]):
             calls = [opened(0, edge) for edge in edges]
-            score(model(), calls, force=True)
+            score(model(), calls)
             numbers.append(len(asked))
             asked.clear()
         assert numbers[0] == numbers[1]
