@@ -188,6 +188,15 @@ class TestNothingIsOutOfDate:
         assert len({x.values[:, :, b].tobytes() for b in range(18)}) == 18
         np.testing.assert_allclose(x.values[:, :, 2], one.values[:, :, 0], atol=1e-6)
 
+    def test_bins_in_any_order_and_beside_others(self, stimuli):
+        made, _ = subject(model("fb"))
+        every = recorded(made, stimuli)
+        backwards = recorded(made, stimuli, bins=BINS[::-1])
+        np.testing.assert_array_equal(backwards.values, every.values[..., ::-1])
+        made.expect({"V4": BINS})
+        one = recorded(made, stimuli, bins=BINS[1:2])
+        np.testing.assert_array_equal(one.values, every.values[..., 1:2])
+
     def test_weights_that_changed(self, stimuli, tmp_path):
         network = model("fb")
         weights = {name: x.clone() for name, x in network.state_dict().items()}
