@@ -9,6 +9,8 @@ import torch
 
 pytest.importorskip("brainscore_vision", reason="brainscore-vision is not part of this stack")
 
+from sklearn import linear_model
+
 from neurorec import assemblies
 from neurorec.brainscore import (
     TEMPORAL_METRICS,
@@ -151,6 +153,20 @@ def test_a_model_that_does_nothing_has_no_score(case, name):
     found = over_time(temporal_metric(name), score, ceiling)
     assert np.isnan(float(found))
     assert np.isnan(float(found.attrs["error"]))
+
+
+def test_one_readout_is_fitted_to_the_rows_of_all_time_bins(case):
+    source, target = case
+    found = temporal_metric("ridge-spantime", n_splits=2, stratification_coord=None)
+    raw = found(source, target).attrs["raw"].values
+    x, y = source.values, target.values
+    for split, (train, test) in enumerate(found.within.splits.split(target)):
+        rows = [np.concatenate(list(np.moveaxis(one[train], 2, 0))) for one in (x, y)]
+        rule = linear_model.Ridge(alpha=1.0).fit(*rows)
+        for t in range(N_BINS):
+            pairs = zip(rule.predict(x[test, :, t]).T, y[test, :, t].T, strict=True)
+            r = [np.corrcoef(*pair)[0, 1] for pair in pairs]
+            np.testing.assert_allclose(raw[split, :, t], r, atol=1e-9)
 
 
 def test_one_readout_for_more_features_than_rows(rng):
