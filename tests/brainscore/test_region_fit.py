@@ -230,7 +230,8 @@ class TestTime:
         ],
         ids=["dt", "onset", "timesteps"],
     )
-    def test_another_is_said(self, chosen, make, asked, then):
+    def test_another_is_said(self, fitted, make, asked, then):
+        chosen = fitted.regions
         were, are = re.escape(said(TIMESTEPS, 20, 50)), re.escape(said(*then))
         message = f"^the regions.* were chosen at {were}, and are read at {are} as asked"
         with pytest.warns(UserWarning, match=message) as warned:

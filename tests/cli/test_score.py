@@ -278,6 +278,24 @@ class TestList:
         assert "MajajHong2015.IT-pls" not in shown
 
 
+#: Options and what is then said, before any work.
+WRONG = (
+    (("--out", "."), ". exists; name another file, or replace it with --force"),
+    (("--out", ".", "--force"), ". is a folder; name a file"),
+    (("--out", ".", "--resume"), ". is a folder; name a file"),
+    (("--out", "bytes/s.json"), "bytes/s.json cannot be written"),
+    (("--out", "bytes", "--resume"), "bytes is no JSON"),
+    (("--region-map", "bytes"), "bytes is no JSON file of regions"),
+    (("--held-out", "absent"), "absent: No such file or directory"),
+    (("--held-out", "bytes"), "bytes is no JSON file of regions"),
+    (("--held-out", "r.json"), "r.json does not say on which stimuli its regions were"),
+    (("--areas", "V4"), "--areas must be such as V4=features.5, got 'V4'"),
+    (("--dt-ms", "0"), "dt_ms must be above 0"),
+    (("--timesteps", "0"), "timesteps must be at least 1"),
+    (("--trials", "0"), "number_of_trials must be at least 1"),
+)
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("benchmark", "said"),
@@ -294,32 +312,14 @@ class TestErrors:
         assert said in error
         assert error.count("\n") == 1
 
-    @pytest.mark.parametrize(
-        ("options", "said"),
-        [
-            (("--out", "."), ". exists; name another file, or replace it with --force"),
-            (("--out", ".", "--force"), ". is a folder; name a file"),
-            (("--out", ".", "--resume"), ". is a folder; name a file"),
-            (("--out", "bytes/s.json"), "bytes/s.json cannot be written"),
-            (("--out", "bytes", "--resume"), "bytes is no JSON"),
-            (("--region-map", "bytes"), "bytes is no JSON file of regions"),
-            (("--held-out", "absent"), "absent: No such file or directory"),
-            (("--held-out", "bytes"), "bytes is no JSON file of regions"),
-            (("--held-out", "r.json"), "r.json does not say on which stimuli its regions were"),
-            (("--areas", "V4"), "--areas must be such as V4=features.5, got 'V4'"),
-            (("--dt-ms", "0"), "dt_ms must be above 0"),
-            (("--timesteps", "0"), "timesteps must be at least 1"),
-            (("--trials", "0"), "number_of_trials must be at least 1"),
-        ],
-        ids=lambda value: "_".join(value) if isinstance(value, tuple) else "",
-    )
-    def test_options(self, neurorec, few, checkpoint, tmp_path, monkeypatch, options, said):
+    def test_options(self, neurorec, few, checkpoint, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "bytes").write_bytes(b"\xff")
         (tmp_path / "r.json").write_text('{"V4": "a2"}')
-        code, shown, error = neurorec("score", checkpoint, CKA, *REGIONS, *options)
-        assert (code, shown, error.count("\n")) == (WRONG_INPUT, "", 1), error
-        assert said in error
+        for options, words in WRONG:
+            code, shown, error = neurorec("score", checkpoint, CKA, *REGIONS, *options)
+            assert (code, shown, error.count("\n")) == (WRONG_INPUT, "", 1), (options, error)
+            assert words in error, options
 
     def test_a_region_without_an_area(self, neurorec, few, checkpoint):
         code, _, error = neurorec("score", checkpoint, CKA, "--region", "IT=a3")
