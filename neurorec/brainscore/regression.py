@@ -11,7 +11,14 @@ from torch import Tensor
 
 from neurorec.assemblies import PRESENTATION
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore._pairs import aligned, correlations, plain, same_neuroids
+from neurorec.brainscore._pairs import (
+    aligned,
+    correlations,
+    correlations_of_folds,
+    paired,
+    plain,
+    same_neuroids,
+)
 from neurorec.brainscore._scores import neuroid_score
 from neurorec.brainscore.folds import Folds, Rows
 from neurorec.brainscore.readouts import BestUnit
@@ -98,8 +105,7 @@ class SampleSpaceMetric(Metric):
         """
         # The stimuli are divided in the order of what is predicted.
         pair = (target, source) if self.reverse else (source, target)
-        features, responses = map(plain, pair)
-        features = aligned(features, responses)
+        features, responses = paired(*pair)
         folds = list(self.splits.split(responses))
         measured = responses.values.astype(np.float64)
         predicted = held_out(self.readout, features, measured, folds, self.device)
@@ -159,10 +165,7 @@ def score_of_folds(
     folds: Sequence[tuple[Rows, Rows]],
 ) -> Score:
     """Score of the predictions (test, neuroid, time_bin) of each fold."""
-    measured = responses.values.astype(np.float64)
-    pairs = zip(predicted, folds, strict=True)
-    scores = [correlations(one, measured[test]) for one, (_, test) in pairs]
-    return neuroid_score(np.stack(scores), responses)
+    return neuroid_score(correlations_of_folds(predicted, responses, folds), responses)
 
 
 def held_out(
