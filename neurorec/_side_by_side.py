@@ -63,7 +63,11 @@ class SideBySide:
             self._last[one.data_ptr()] = added
             self._pending.append(added)
         # Activity that waits is held in memory: two timesteps for each thread.
-        while len(self._pending) > 2 * self._n_threads:
+        self.wait(at_most=2 * self._n_threads)
+
+    def wait(self, at_most: int = 0) -> None:
+        """Return when at most so many products are still to be added."""
+        while len(self._pending) > at_most:
             self._pending.pop(0).result()
 
 

@@ -171,6 +171,8 @@ def products_and_sums(
                 if _is_large(activity):
                     for part in _parts(activity):
                         side_by_side.add_products(total[times], part)
+                    if _same_memory(activity, slab):
+                        side_by_side.wait()  # a reader may use it again
                 else:
                     _add_products(total[times], activity)
             del values, slab, activity  # memory that a reader may use again
@@ -283,6 +285,10 @@ def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:
 def _is_large(activity: Tensor) -> bool:
     """Whether each timestep has much to do, on the CPU."""
     return activity[0].numel() >= _LARGE and activity.device.type == "cpu"
+
+
+def _same_memory(a: Tensor, b: Tensor) -> bool:
+    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
 
 
 def _parts(activity: Tensor) -> Sequence[Tensor]:

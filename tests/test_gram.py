@@ -272,6 +272,21 @@ def test_timesteps_in_threads_of_their_own(rng, monkeypatch, n_threads):
         products_and_sums([(0, x)])
 
 
+def test_memory_that_a_reader_uses_again(rng):
+    """A timestep that comes alone is multiplied where the reader has put it."""
+    whole = rng.normal(size=(300, 5 * 4096, 1))
+    buffer = np.empty((300, 4096, 1))
+
+    def pieces():
+        for part in np.split(whole, 5, axis=1):
+            buffer[:] = part
+            yield 0, buffer
+
+    found, _ = products_and_sums(pieces())
+    buffer[:] = 0
+    np.testing.assert_allclose(found[0], whole[..., 0] @ whole[..., 0].T, rtol=0, atol=1e-9)
+
+
 def test_an_error_while_products_are_made(rng, monkeypatch):
     monkeypatch.setattr("neurorec.gram._LARGE", 1)
 
