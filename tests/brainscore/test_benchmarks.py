@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurorec import assemblies, datasets
+from neurorec import assemblies
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
@@ -19,6 +19,8 @@ from neurorec.brainscore import (
 )
 from neurorec.models import build
 
+from .common import v4_session
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
 )
@@ -27,12 +29,7 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.fixture(scope="module")
 def v4(shared_data):
     """Session 210325 of macaque V4, 60 of its images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        data = datasets.load("cowley-2023", session="210325")
-    shown = data.stimuli.select(slice(0, 60))
-    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
-    return replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
+    return v4_session(shared_data, 60)
 
 
 @pytest.mark.slow

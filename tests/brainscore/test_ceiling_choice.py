@@ -28,6 +28,8 @@ from neurorec.brainscore import (
 from neurorec.brainscore.benchmark_facts import settings_of
 from neurorec.brainscore.ceiling_choice import GIVEN, check_ceiling, chosen_ceiling
 
+from .common import v4_session
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:xarray|brainscore_core|brainscore_vision"
 )
@@ -38,12 +40,7 @@ OF_MATRICES = ("cka", "cka_biased", "cka_cv", "rdm", "rdm_cv")
 @pytest.fixture(scope="module")
 def v4(shared_data):
     """Session 210325 of macaque V4, 60 of its images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROREC_MIRROR", str(shared_data / "mirror"))
-        data = datasets.load("cowley-2023", session="210325")
-    shown = data.stimuli.select(slice(0, 60))
-    known = np.isin(data.assembly["stimulus_id"].values, shown.stimulus_ids)
-    return replace(data, stimuli=shown, assembly=data.assembly.isel(presentation=known))
+    return v4_session(shared_data, 60)
 
 
 @pytest.fixture
