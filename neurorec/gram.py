@@ -28,8 +28,8 @@ _Block = TypeVar("_Block")
 _BANDS = 5
 # Numbers of a timestep whose products are worth a thread of their own.
 _LARGE = 2**20
-# Presentations whose squares are made at a time: fewer numbers than a cache holds.
-_ROWS = 2**6
+# Numbers whose squares are made at a time: fewer than a cache holds.
+_SQUARES = 2**18
 # Units of a timestep that comes alone which one thread takes at a time.
 _WIDTH = 2**11
 # Numbers of the timesteps of a block that are multiplied together, as float64 64 MiB.
@@ -168,13 +168,7 @@ def products_and_sums(
                     activity = _deviations(activity).to(dtype)
                 sums[times] += activity.sum(dim=2)
                 activity = activity.contiguous()
-                if _is_large(activity):
-                    for part in _parts(activity):
-                        side_by_side.add_products(total[times], part)
-                    if _same_memory(activity, slab):
-                        side_by_side.wait()  # a reader may use it again
-                else:
-                    _add_products(total[times], activity)
+                _add(total[times], activity, side_by_side)
             del values, slab, activity  # memory that a reader may use again
     if not found:
         raise ValueError("a Gram matrix needs at least one block of units, got none")
@@ -255,7 +249,8 @@ def _deviations(activity: Tensor) -> Tensor:
     """Deviations from each unit's mean; exactly 0 where they are rounding."""
     means = activity.mean(dim=1, keepdim=True)
     deviations = activity - means
-    squares = sum(some.square().sum(dim=1) for some in deviations.split(_ROWS, dim=1))
+    n_rows = max(1, _SQUARES // max(1, deviations[:, :1].numel()))
+    squares = sum(some.square().sum(dim=1) for some in deviations.split(n_rows, dim=1))
     wholes = squares + activity.shape[1] * means[:, 0].square()
     flat = squares <= _ROUNDING * wholes
     return deviations.masked_fill_(flat[:, None], 0) if flat.any() else deviations
@@ -282,18 +277,28 @@ def _together(slab: Tensor, *, copied: bool) -> Iterator[slice]:
     yield from (slice(start, stop) for start, stop in pairwise(edges))
 
 
-def _is_large(activity: Tensor) -> bool:
-    """Whether each timestep has much to do, on the CPU."""
-    return activity[0].numel() >= _LARGE and activity.device.type == "cpu"
-
-
-def _same_memory(a: Tensor, b: Tensor) -> bool:
-    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
+def _add(total: Tensor, activity: Tensor, side_by_side: SideBySide) -> None:
+    """Add ``activity @ activity.mT`` to ``total``, now or soon."""
+    parts = _parts(activity)
+    for part in parts:
+        side_by_side.add_products(total, part)
+    if not parts:
+        _add_products(total, activity)
+    elif len(activity) == 1:
+        side_by_side.wait()  # no copy was made of what a reader may use again
 
 
 def _parts(activity: Tensor) -> Sequence[Tensor]:
-    """Activity whose products threads make side by side: timesteps, or units of one timestep."""
-    return [activity] if len(activity) > 1 else activity.split(_WIDTH, dim=2)
+    """What threads multiply side by side: timesteps, or some units each of one that comes alone.
+
+    Nothing where there is little to do, or the product of some units is larger than these.
+    """
+    n_times, n_rows, n_units = activity.shape
+    if n_rows * n_units < _LARGE or activity.device.type != "cpu":
+        return []
+    if n_times > 1:
+        return [activity]
+    return activity.split(_WIDTH, dim=2) if n_rows <= _WIDTH else []
 
 
 def _add_products(total: Tensor, activity: Tensor) -> None:

@@ -272,6 +272,13 @@ def test_timesteps_in_threads_of_their_own(rng, monkeypatch, n_threads):
         products_and_sums([(0, x)])
 
 
+def test_more_rows_than_units_at_a_time(rng):
+    """A timestep that comes alone, whose products are larger than the units of a thread."""
+    x = rng.normal(size=(2100, 600, 1))
+    found, _ = products_and_sums([(0, x)])
+    np.testing.assert_allclose(found[0], x[..., 0] @ x[..., 0].T, rtol=0, atol=1e-11)
+
+
 def test_memory_that_a_reader_uses_again(rng):
     """A timestep that comes alone is multiplied where the reader has put it."""
     whole = rng.normal(size=(300, 5 * 4096, 1))

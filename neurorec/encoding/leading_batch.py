@@ -73,7 +73,7 @@ def _by_iteration(batch: DeflatedBatch) -> LeadingPairs:
         # What has converged stays: its shift is an eigenvalue, to which nothing can be solved.
         vectors = torch.where(converged[:, None], vectors, better)
         values, converged = _rayleigh(batch, terms, vectors, rounding)
-    # The only eigenvalue above the first quotient is the largest.
+    # The only eigenvalue above the first quotient is the largest, up to what counts as converged.
     proved = one_above & (values > first + rounding)
     if not bool(proved.all()):
         shifted = _shifted(batch, terms, values + ABOVE * values.abs())

@@ -169,14 +169,15 @@ def _eigenpairs(whole: Tensor, folds: Sequence[_Terms]) -> tuple[Tensor, Tensor]
     if whole.device.type != "cpu":
         matrices = [whole - p.mT @ q - q.mT @ p for p, q in folds]
         eigenvalues, basis = torch.linalg.eigh(torch.stack(matrices))
-        return eigenvalues.flip(1), basis.flip(2)
-    eigenvalues = np.empty((len(folds), len(whole)))
-    basis = np.empty((len(folds), *whole.shape))
+        return eigenvalues.flip(1), basis.flip(2).contiguous()
+    matrix = whole.numpy()
+    eigenvalues = np.empty((len(folds), len(matrix)), dtype=matrix.dtype)
+    basis = np.empty((len(folds), *matrix.shape), dtype=matrix.dtype)
 
     def solve(fold: int) -> None:
         p, q = (part.numpy() for part in folds[fold])
         half = p.T @ q
-        values, vectors = np.linalg.eigh(whole.numpy() - half - half.T)
+        values, vectors = np.linalg.eigh(matrix - half - half.T)
         eigenvalues[fold], basis[fold] = values[::-1], vectors[:, ::-1]
 
     # NumPy's is the faster, and folds side by side use cores better than each alone does.

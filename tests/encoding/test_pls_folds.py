@@ -55,6 +55,17 @@ def test_most_are_solved_together(case, rng):
     assert all(one is not None for one in found)
 
 
+def test_of_float32(case, rng):
+    inner, y = case()
+    divided = folds(rng)
+    exact = PLS(5).predict_folds_from_gram(inner, y, divided)
+    found = PLS(5).predict_folds_from_gram(inner.float(), y.float(), divided)
+    for one, expected in zip(found, exact, strict=True):
+        # Five digits are left of products whose means over stimuli are as large as they.
+        error = (one.held_out.double() - expected.held_out).abs().max()
+        assert error < 1e-3 * float(expected.held_out.abs().max())
+
+
 def test_a_few_folds_at_a_time(case, rng, monkeypatch):
     inner, y = case()
     divided = folds(rng, n_folds=5)
