@@ -138,7 +138,7 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(import_module(_NAMES[name]), name)
     raise AttributeError(
-        f"module 'neurorec.brainscore' has no attribute {name!r}; it has {__all__}"
+        f"module 'neurorec.brainscore' has no attribute {name!r}; dir() of it lists those there are"
     )
 
 

@@ -50,7 +50,7 @@ def over_splits(scores: Score) -> Score:
     with warnings.catch_warnings():
         # Where no split has a number, score and error are NaN.
         warnings.filterwarnings("ignore", "Degrees of freedom", RuntimeWarning)
-        score.attrs["error"] = scores.std("split") / np.sqrt(scores.sizes["split"])
+        score.attrs["error"] = scores.std("split") / np.sqrt(scores.count("split"))
     score.attrs["raw"] = scores
     return score
 

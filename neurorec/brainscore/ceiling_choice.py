@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, final
 
@@ -123,7 +124,7 @@ def chosen_ceiling(
             "single trials, or the reliability of the means as ceiling (--ceiling), 1 for a score "
             "that is not corrected"
         )
-    # Internal consistency does not depend on the metric; identifiers have none for it since it was
-    # the only one.
-    key = None if name == "internal_consistency" else (name, settings_of(metric))
-    return Ceiling(name=name, compute=lambda: CEILINGS[name](trials, metric), key=key)
+    # Internal consistency does not depend on the metric.
+    of_metric = settings_of(metric) if name == "matrix_reliability" else None
+    compute = partial(CEILINGS[name], trials, metric)
+    return Ceiling(name=name, compute=compute, key=(name, of_metric))

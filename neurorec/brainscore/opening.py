@@ -64,11 +64,12 @@ def open_benchmark(
     ImportError
         If the benchmark needs a package that is not installed.
     """
+    training = None if held_out is None else read_training_stimuli(held_out)
     local = _LOCAL.fullmatch(name)
     if local is None:
         found = _of_brainscore(name)
-        if held_out is not None:
-            check_unseen(found, read_training_stimuli(held_out))
+        if training is not None:
+            check_unseen(found, training)
         return found
     known, session = name_and_session(local["data"])
     if known not in datasets.names():
@@ -77,8 +78,8 @@ def open_benchmark(
             f"neurorec knows {', '.join(datasets.names())}"
         )
     data = loaded(known, session)
-    if held_out is not None:
-        data = left_to_score(data, read_training_stimuli(held_out))
+    if training is not None:
+        data = left_to_score(data, training)
     return benchmark(
         data,
         metric=local["m"],

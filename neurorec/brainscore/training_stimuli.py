@@ -82,9 +82,14 @@ def check_unseen(benchmark: Any, training: Mapping[str, str]) -> None:
     Raises
     ------
     ValueError
-        If it does.
+        If it does, or does not say what it shows.
     """
     facts = facts_of(benchmark)
+    if not facts.stimuli:
+        raise ValueError(
+            f"{facts.identifier} does not say which stimuli it shows, so that it cannot be told "
+            "whether regions were chosen on them; leave this benchmark out"
+        )
     if n := sum(n_in_training(shown, training) for shown in facts.stimuli.values()):
         raise ValueError(
             f"regions were chosen on {n} of the {facts.n_stimuli} stimuli of {facts.identifier}, "

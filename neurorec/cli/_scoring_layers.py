@@ -60,9 +60,10 @@ class Layers:
     def _pairs(self) -> Iterator[tuple[Any, Any, str]]:
         from neurorec.brainscore import fingerprint
 
+        names = [str(model.identifier) for model in self.models]  # digests of all weights
         for benchmark in self.benchmarks:
-            for model in self.models:
-                yield model, benchmark, fingerprint(str(model.identifier), benchmark)
+            for model, name in zip(self.models, names, strict=True):
+                yield model, benchmark, fingerprint(name, benchmark)
 
     def _write(self) -> None:
         import pandas as pd
@@ -81,8 +82,9 @@ def _read(path: Path) -> "dict[str, pd.DataFrame]":
 
     if not path.exists():
         return {}
-    # Rows that are kept are written again to the same bytes. (Stubs of pandas lack the option.)
-    exactly: Any = {"float_precision": "round_trip"}
+    # Rows that are kept are written again to the same bytes, and an area may be called NA. (Stubs
+    # of pandas lack the option.)
+    exactly: Any = {"float_precision": "round_trip", "keep_default_na": False, "na_values": [""]}
     try:
         table = pd.read_csv(path, **exactly)
     except (ValueError, UnicodeDecodeError) as error:

@@ -15,6 +15,7 @@ pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of 
 from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly
 
 from neurorec import brainscore
+from neurorec.brainscore.stimuli import BrainIOStimulusSet
 
 # pandas, which makes the index, takes two strings for one where they agree up to a NUL.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4)
@@ -211,7 +212,7 @@ def test_foreign_assembly_is_completed():
             "region": ("neuroid", ["IT", "IT"]),
         },
         dims=["neuroid", "presentation"],
-        attrs={"stimulus_set": brainscore.stimuli.BrainIOStimulusSet({"stimulus_id": ["a", "b"]})},
+        attrs={"stimulus_set": BrainIOStimulusSet({"stimulus_id": ["a", "b"]})},
     )
     assembly = brainscore.from_brainio(foreign, time_bin_ms=(70, 170))
     assert assembly.dims == assemblies.DIMS

@@ -51,6 +51,11 @@ def opened(v4, tmp_path):
     return opened
 
 
+def stimuli_of(assembly):
+    """Number of the stimulus of each presentation."""
+    return np.unique(assembly["stimulus_id"].values, return_inverse=True)[1].ravel()
+
+
 def twice(assembly):
     """The same responses in two time bins."""
     return assembly.isel(time_bin=[0, 0]).assign_coords(
@@ -145,15 +150,24 @@ def test_one_time_bin(v4, opened, name):
 class TestIdentity:
     """Brain-Score keeps a ceiling under the identifier of the benchmark, also on the disk."""
 
-    def test_those_of_regressions_and_numbers_are_as_before(self, opened):
-        # Made when internal consistency was the only ceiling, and the one of "rdm" too.
-        before = "cowley-2023/210325.V4-{}-ea2ef3c0877b"
-        assert opened(metric="ridge").identifier == before.format("ridge")
-        assert opened(metric="rdm").identifier != before.format("rdm")
-        named = opened(metric="rdm", ceiling="internal_consistency")
-        assert named.identifier == before.format("rdm")
-        number = opened(metric="rdm", ceiling=0.8)
-        assert number.identifier == "cowley-2023/210325.V4-rdm-96a3743a88bb"
+    def test_that_of_neuroids_does_not_depend_on_the_metric(self, opened):
+        ridge = opened(metric="ridge").identifier
+        named = opened(metric="rdm", ceiling="internal_consistency").identifier
+        assert named == ridge.replace("ridge", "rdm")
+        others = {opened(metric="rdm", ceiling=one).identifier for one in (None, 0.8, 0.9)}
+        assert len(others | {named}) == 4
+
+    def test_of_solution_times_it_depends_on_the_objects(self, v4, opened):
+        objects = {"category": np.arange(60) % 2, "object_name": np.arange(60) % 3}
+        labels = {
+            name: ("presentation", [f"o{values[i]}" for i in stimuli_of(v4.assembly)])
+            for name, values in objects.items()
+        }
+        data = replace(v4, assembly=twice(v4.assembly.assign_coords(labels)))
+        made = {
+            opened(data, metric=temporal_metric("ost", label=name)).identifier for name in objects
+        }
+        assert len(made) == 2
 
     def test_other_matrices_have_other_identifiers(self, opened):
         made = {

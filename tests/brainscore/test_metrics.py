@@ -8,8 +8,11 @@ import pytest
 
 pytest.importorskip("brainscore_vision", reason="brainscore-vision is not part of this stack")
 
+from brainscore_core.metrics import Score
+
 from neurorec import assemblies
 from neurorec.brainscore import METRICS, from_brainio, metric, to_brainio
+from neurorec.brainscore._scores import over_splits
 from neurorec.brainscore.metrics import SPLIT_METRICS, WHOLE
 
 # Of the score. PLS stops there when weights change by less than 1e-3 a step, and single neuroids
@@ -154,6 +157,12 @@ def test_the_divisions_of_brainscore(case, options):
     expected = theirs("ridge", shuffled, target, **kwargs)
     score = metric("ridge", **kwargs)(shuffled, target)
     assert_same_raw("ridge", score, expected)
+
+
+def test_the_error_counts_splits_that_have_a_score():
+    score = over_splits(Score([0.1, 0.3, np.nan, np.nan], dims=["split"]))
+    assert float(score) == pytest.approx(0.2)
+    assert float(score.attrs["error"]) == pytest.approx(0.1 / np.sqrt(2))
 
 
 @pytest.mark.slow

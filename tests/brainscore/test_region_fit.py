@@ -10,6 +10,9 @@ import pytest
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
+from brainscore_core.benchmarks import BenchmarkBase
+from brainscore_core.metrics import Score
+
 from neurorec import datasets
 from neurorec.brainscore import (
     NeurorecBrainModel,
@@ -164,6 +167,11 @@ class TestLeakage:
         message = f"chosen on {N_STIMULI // 2} of the {N_STIMULI} stimuli of simulated.V4-"
         with pytest.raises(ValueError, match=message):
             check_unseen(benchmark(data, **options), fitted.training_stimuli)
+
+    def test_a_benchmark_that_does_not_say_what_it_shows(self, fitted):
+        silent = BenchmarkBase(identifier="silent", ceiling=Score(1.0), version=1, parent="V4")
+        with pytest.raises(ValueError, match="silent does not say which stimuli it shows"):
+            check_unseen(silent, fitted.training_stimuli)
 
     def test_what_is_left_has_a_name(self, data, fitted):
         assert held_out(data, fitted).identifier == "simulated-held-out"

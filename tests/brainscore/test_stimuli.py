@@ -13,6 +13,7 @@ from neurorec.stimuli import images as image_module
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 
 from neurorec import brainscore
+from neurorec.brainscore.stimuli import BrainIOStimulusSet
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_set_of_theirs_from_its_own_files(stimulus_set, tmp_path):
     converted = brainscore.stimulus_set_to_brainio(stimulus_set, tmp_path)
     names = [path.name for path in converted.stimulus_paths.values()]
     pd.DataFrame(converted).assign(filename=names).to_csv(tmp_path / "x.csv", index=False)
-    loaded = brainscore.stimuli.BrainIOStimulusSet.from_files(tmp_path / "x.csv", tmp_path)
+    loaded = BrainIOStimulusSet.from_files(tmp_path / "x.csv", tmp_path)
     stimuli = as_stimulus_set(loaded)
     np.testing.assert_array_equal(stimuli.pixels, stimulus_set.pixels)
     assert stimuli.table["filename"].tolist() == names

@@ -237,6 +237,14 @@ class TestScore:
         )
         assert layers.read_text() == before
 
+    def test_layers_of_any_name(self, tmp_path):
+        from neurorec.cli._scoring_layers import _read
+
+        table = pd.DataFrame({"area": ["NA", "null"], "timestep": [0, 0], "score": [0.5, np.nan]})
+        table = table.assign(model="m", benchmark="b", key="k")
+        table.to_csv(tmp_path / "layers.csv", index=False)
+        pd.testing.assert_frame_equal(_read(tmp_path / "layers.csv")["k"], table)
+
     @pytest.mark.parametrize(
         "text", ["a,b\n1,2\n", "", "\x00\xff"], ids=["others", "empty", "bytes"]
     )
@@ -348,7 +356,8 @@ class TestProcess:
         done = started(*command, BRAINIO_HOME=str(tmp_path), **nowhere)
         _, error = done.communicate(timeout=300)
         assert done.returncode == WRONG_INPUT
-        assert error.startswith("neurorec: the data of MajajHong2015public.IT-pls lie on")
+        assert error.startswith("neurorec: MajajHong2015public.IT-pls: ")
+        assert "cannot be reached; connect to the network" in error
         assert error.count("\n") == 1
 
     def test_interrupted(self, shared_data, checkpoint, tmp_path):
