@@ -159,7 +159,15 @@ def _with_time_bin(
         )
     scalars = [name for name in (*labels, TIME_BIN) if name in assembly.coords]
     coords = {name: (TIME_BIN, [value]) for name, value in labels.items()}
-    return assembly.drop_vars(scalars).expand_dims(TIME_BIN).assign_coords(coords)
+    rest = assembly.drop_vars(scalars)
+    # expand_dims would make numbers that torch, which takes none that are read-only, has to copy.
+    return xr.DataArray(
+        rest.values[..., np.newaxis],
+        coords=dict(rest.coords) | coords,
+        dims=(*rest.dims, TIME_BIN),
+        name=rest.name,
+        attrs=rest.attrs,
+    )
 
 
 def _scalar_labels(assembly: xr.DataArray, names: Sequence[str]) -> dict[str, Any]:
