@@ -114,8 +114,8 @@ def benchmark(
     of_times = isinstance(found, ObjectSolutionTimes)
     # Data without a ceiling are refused before images are written.
     limit = _times_ceiling(ceiling) if of_times else chosen_ceiling(responses, found, ceiling)
-    key = limit.key if isinstance(limit, Ceiling) else (limit, found.decoder.label)
-    digest = _digest(responses, key)
+    objects = found.decoder.label if isinstance(found, ObjectSolutionTimes) else None
+    digest = _digest(responses, limit.key if isinstance(limit, Ceiling) else (limit, objects))
     stimuli = replace(stimuli, identifier=f"{stimuli.identifier}-{stimuli.sha256()[:12]}")
     packed = to_brainio(_with_limits_alone(assemblies.average_repetitions(responses)))
     if packed.sizes["time_bin"] == 1:

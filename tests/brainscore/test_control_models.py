@@ -83,9 +83,17 @@ class TestOfWirings:
         assert untrained(once, seed=2).name == once.name == "greco2025-fb-untrained"
 
 
+def drawn_with(seed, make):
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        return make()
+
+
 class TestOfTorch:
     def test_layers_draw_anew(self):
-        module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3))
+        module = drawn_with(
+            9, lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3))
+        )
         with torch.no_grad():
             module[1].running_mean.fill_(7)
         kept = {name: x.clone() for name, x in module.state_dict().items()}
@@ -103,7 +111,7 @@ class TestOfTorch:
         assert all(torch.equal(x, kept[name]) for name, x in module.state_dict().items())
 
     def test_a_subject_keeps_its_areas(self):
-        module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
+        module = drawn_with(9, lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)))
         made = subject(module, {"V4": "1"}, viewing=SMALL)
         fresh = untrained(made, seed=0)
         assert fresh.regions == made.regions
