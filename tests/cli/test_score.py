@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 
 import neurorec as package
-from neurorec import brainscore, datasets
+from neurorec import datasets
 
 pytest.importorskip("brainscore_core", reason="brainscore-vision is not part of this stack")
 pytest.importorskip("neurorec.brainscore")  # before theirs, which warns when it is imported alone
 
+from neurorec import brainscore
 from neurorec.brainscore import (
     Scores,
     benchmark,
