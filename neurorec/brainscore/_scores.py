@@ -44,13 +44,13 @@ def over_neuroids(
     return score
 
 
-def over_splits(scores: Score) -> Score:
-    """Mean over splits, with its standard error; NaN are left out."""
-    score = scores.mean("split")
+def over_splits(scores: Score, *, skipna: bool = True) -> Score:
+    """Mean over splits, with its standard error; NaN are left out, or stay if not ``skipna``."""
+    score = scores.mean("split", skipna=skipna)
     with warnings.catch_warnings():
         # Where no split has a number, score and error are NaN.
         warnings.filterwarnings("ignore", "Degrees of freedom", RuntimeWarning)
-        score.attrs["error"] = scores.std("split") / np.sqrt(scores.count("split"))
+        score.attrs["error"] = scores.std("split", skipna=skipna) / np.sqrt(scores.count("split"))
     score.attrs["raw"] = scores
     return score
 

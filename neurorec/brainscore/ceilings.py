@@ -19,7 +19,7 @@ from neurorec.assemblies import (
 )
 from neurorec.brainscore import metrics
 from neurorec.brainscore._import import import_brainscore
-from neurorec.brainscore._scores import neuroid_score
+from neurorec.brainscore._scores import neuroid_score, over_splits
 from neurorec.brainscore.assemblies import to_brainio
 from neurorec.brainscore.products import products_of
 from neurorec.brainscore.similarity import SimilarityMetric
@@ -197,10 +197,7 @@ def _over_splits(values: Float64[np.ndarray, "split time_bin"], responses: xr.Da
         },
         dims=("split",) if static else ("split", TIME_BIN),
     )
-    score = raw.mean("split", skipna=False)
-    score.attrs["raw"] = raw
-    score.attrs["error"] = raw.std("split", skipna=False) / np.sqrt(len(values))
-    return score
+    return over_splits(raw, skipna=False)
 
 
 def _divided(responses: xr.DataArray, n_splits: int, random_state: int) -> list[_Halves]:

@@ -104,14 +104,18 @@ def _in_words(options: Mapping[str, Any]) -> str:
 
 
 def shuffled(
-    *, n_splits: int, train_size: float, stratification_coord: str | None, random_state: int
+    *,
+    n_splits: int,
+    train_size: float,
+    stratification_coord: str | None,
+    random_state: int,
+    crossvalidation_kwargs: Mapping[str, Any] | None = None,
 ) -> Folds:
-    """Random divisions, by the names that our metrics have for their options."""
-    return Folds(
-        {
-            "splits": n_splits,
-            "train_size": train_size,
-            "stratification_coord": stratification_coord,
-            "random_state": random_state,
-        }
-    )
+    """Random divisions, by the names that our metrics have for their options; the last one wins."""
+    named = {
+        "splits": n_splits,
+        "train_size": train_size,
+        "stratification_coord": stratification_coord,
+        "random_state": random_state,
+    }
+    return Folds(named | dict(crossvalidation_kwargs or {}))

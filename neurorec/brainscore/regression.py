@@ -12,15 +12,15 @@ from torch import Tensor
 from neurorec.assemblies import PRESENTATION
 from neurorec.brainscore._import import import_brainscore
 from neurorec.brainscore._pairs import (
+    AbstractPairMetric,
     aligned,
     correlations,
     correlations_of_folds,
-    paired,
     plain,
     same_neuroids,
 )
 from neurorec.brainscore._scores import neuroid_score
-from neurorec.brainscore.folds import Folds, Rows
+from neurorec.brainscore.folds import Rows, shuffled
 from neurorec.brainscore.readouts import BestUnit
 from neurorec.encoding.readout import FoldwiseReadout, SampleSpaceReadout
 from neurorec.gram import gram, resolve_device
@@ -36,7 +36,7 @@ Readout = SampleSpaceReadout | BestUnit
 
 
 @final
-class SampleSpaceMetric(Metric):
+class SampleSpaceMetric(AbstractPairMetric):
     r"""Cross-validated correlation of a linear readout of a model with recorded responses.
 
     Pearson's r over held-out stimuli, the median over neuroids, the mean over splits; ``raw`` has
@@ -71,13 +71,13 @@ class SampleSpaceMetric(Metric):
         device: str = "cpu",
     ) -> None:
         self.readout = readout
-        named = {
-            "splits": n_splits,
-            "train_size": train_size,
-            "stratification_coord": stratification_coord,
-            "random_state": random_state,
-        }
-        self.splits = Folds(named | dict(crossvalidation_kwargs or {}))
+        self.splits = shuffled(
+            n_splits=n_splits,
+            train_size=train_size,
+            stratification_coord=stratification_coord,
+            random_state=random_state,
+            crossvalidation_kwargs=crossvalidation_kwargs,
+        )
         self.reverse = reverse
         self.device = device
 
@@ -95,17 +95,12 @@ class SampleSpaceMetric(Metric):
         return self.readout
 
     def __call__(self, source: DataAssembly, target: DataAssembly) -> Score:
-        """Score of the model ``source`` against the responses ``target``.
-
-        Raises
-        ------
-        ValueError
-            If they have different stimuli or time bins, a stimulus is repeated, or activity is not
-            finite.
-        """
+        """As of every pair, in the direction of ``reverse``."""
         # The stimuli are divided in the order of what is predicted.
-        pair = (target, source) if self.reverse else (source, target)
-        features, responses = paired(*pair)
+        return super().__call__(*((target, source) if self.reverse else (source, target)))
+
+    def of_pair(self, features: xr.DataArray, responses: xr.DataArray) -> Score:
+        """Score of a readout of ``features``."""
         folds = list(self.splits.split(responses))
         measured = responses.values.astype(np.float64)
         predicted = held_out(self.readout, features, measured, folds, self.device)
